@@ -1,0 +1,228 @@
+/**
+ * The hand-written contract of the native addon: everything that C++ exports, each method marked sync or async.
+ *
+ * Invariant: a test compares this file with the exports of the loaded addon. Typed arrays that go in are copied before
+ * the call returns; arrays that come out are fresh. No tensor handle crosses this boundary.
+ */
+import type { Batch, StepKey } from "../batch.js";
+
+/** Facts of a build, read without starting any thread. */
+export interface BuildInfo {
+  /** Version of the addon, that of package.json. */
+  addon: string;
+  /** LibTorch release that the addon was compiled against, for example `2.11.0`. */
+  libtorch: string;
+  /** Instruction set that LibTorch chose here, for example `AVX2`. */
+  cpuCapability: string;
+  /** Whether the processor multiplies bf16 matrices in hardware. */
+  bf16Hardware: boolean;
+  /** Threads that LibTorch uses for one operation. */
+  threads: number;
+}
+
+/** One network's dimensions. `input` fixes the sizes of its position tables. */
+export interface NativeModelSize {
+  encoderWidth: number;
+  encoderLayers: number;
+  encoderHeads: number;
+  decoderWidth: number;
+  decoderLayers: number;
+  decoderHeads: number;
+  /** Rows of the token table and classes of the language head. */
+  vocabulary: number;
+  /** Edge of a square image in pixels, a multiple of 16. */
+  imageSize: number;
+  /** Depth, height, width of a volume in voxels, multiples of 16. */
+  volumeSize: [number, number, number];
+  /** Longest text in tokens. */
+  textLength: number;
+}
+
+/** The switches between published and corrected behaviour that act inside a step (the preset table in the docs). */
+export interface NativeBehaviour {
+  attentionText: "causal" | "bidirectional";
+  attentionTextMask: "tiled" | "own";
+  teacherMode: "train" | "eval";
+  featuresMode: "train" | "eval";
+  featuresPadding: "included" | "excluded";
+  decoderPositions: "learned-from-zero" | "sincos";
+  decoderTextPosition: boolean;
+  temporalPosition: "random" | "zero";
+  distillationPadding: "included" | "excluded";
+  mixupText: "tokens-and-padding" | "real-spans";
+  idleParameters: "move" | "rest";
+  /** Share of patches hidden from the encoder, in [0, 1). */
+  maskRatio: number;
+  /** Probability that a residual branch is dropped for a sample in training. */
+  dropPath: number;
+}
+
+export interface NativeOptimizer {
+  beta1: number;
+  beta2: number;
+  epsilon: number;
+  weightDecay: number;
+}
+
+/** Where initial weights come from; everything not named there is drawn from (seed, stage). */
+export type NativeStart =
+  | { kind: "random" }
+  /** `carry-over`: only encoder and embeddings are copied, as between stages; `all`: every tensor must be there. */
+  | { kind: "file"; path: string; scope: "carry-over" | "all" }
+  /** Weights from the formula of the golden values. */
+  | { kind: "formula"; seed: number };
+
+export interface NativeTrainerOptions {
+  size: NativeModelSize;
+  behaviour: NativeBehaviour;
+  optimizer: NativeOptimizer;
+  device: string;
+  precision: "fp32" | "bf16";
+  seed: number;
+  /** Stage number that keys the draws of initial weights. */
+  stage: number;
+  start: NativeStart;
+  /** The frozen network of replay steps; without it a replay step is refused. `start`: a copy of the student's start. */
+  teacher?: NativeStart | { kind: "start" };
+}
+
+export interface NativeStepOptions {
+  learningRate: number;
+  objective: "plain" | "replay";
+}
+
+export interface NativeStepResult {
+  loss: number;
+  gradientNorm: number;
+  skipped: boolean;
+  samples: number;
+}
+
+/** Images and volumes: [B,H,W,C] or [B,D,H,W]. Text: values are token ids [B,L]. */
+export interface NativeReconstruction {
+  kind: "image2d" | "volume3d" | "text";
+  shape: number[];
+  /** The input as the network got it (text: with its masked words). */
+  original: Float32Array;
+  /** The network's prediction, in the units of the input; text: the most probable id at each position. */
+  prediction: Float32Array;
+  /** 1 where the network had to predict, per pixel or voxel or token. */
+  mask: Uint8Array;
+}
+
+/** What a probe injects in place of draws; shapes as in `shared` generator of golden values. */
+export interface NativeProbeOptions {
+  objective: "plain" | "replay";
+  /** Masking noise [B,L]. */
+  noise?: Float32Array;
+  /** Mixup weight of each sample [B] (images, volumes). */
+  lambda?: Float32Array;
+  /** Text mixup: 1 keeps the sample's own token [B,L]. */
+  keep?: Uint8Array;
+  /** Mixup partner of each sample [B]. */
+  partner?: Int32Array;
+  /** Parameters and flat indices whose gradient samples are wanted. */
+  gradients?: Array<{ name: string; at: number[] }>;
+  /** Rows of the decoder's prediction of sample 0 to return. */
+  predictedRows?: number;
+}
+
+/** Everything observable about one step in evaluation mode, without an update. */
+export interface NativeProbe {
+  loss: number;
+  /** Per parameter that received a gradient. */
+  gradients: Record<string, { l2: number; values: number[] }>;
+  /** Encoder output [B,1+K,W] with the class token first (text: [B,L,W]); before the language head's position is added. */
+  encoded: Float32Array;
+  encodedShape: number[];
+  /** 1 = masked, in original order [B,L]; empty for text. */
+  mask: Float32Array;
+  /** First rows of the decoder's prediction of sample 0, [rows, values]; empty for text. */
+  predicted: Float32Array;
+}
+
+/** A network with its optimiser on one device, behind one executor thread (first in, first out). */
+export interface NativeTrainer {
+  /** async. Builds the network; every other call waits for it. */
+  ready(): Promise<void>;
+  /** async. One optimiser step. */
+  trainStep(batch: Batch, key: StepKey, options: NativeStepOptions): Promise<NativeStepResult>;
+  /** async. The loss in evaluation mode, without an update. */
+  evaluate(batch: Batch, key: StepKey): Promise<NativeStepResult>;
+  /** async. Pooled features [B, encoderWidth]. */
+  features(batch: Batch, key: StepKey): Promise<Float32Array>;
+  /** async. */
+  reconstruct(batch: Batch, key: StepKey): Promise<NativeReconstruction>;
+  /** async. */
+  probe(batch: Batch, key: StepKey, options: NativeProbeOptions): Promise<NativeProbe>;
+  /** async. L2 norm of every parameter, by name. */
+  parameterNorms(): Promise<Record<string, number>>;
+  /** async. Writes `model.safetensors` and `optimizer.safetensors` into an existing folder and flushes them to disk. */
+  save(directory: string): Promise<void>;
+  /** async. Restores what `save` wrote, optimiser state included. */
+  load(directory: string): Promise<void>;
+  /** async, idempotent. Waits for queued work, joins the executor thread, frees the network. */
+  close(): Promise<void>;
+}
+
+export interface NativeTrainerConstructor {
+  new (options: NativeTrainerOptions): NativeTrainer;
+}
+
+export interface KmeansOptions {
+  /** [N,d] row-major. */
+  data: Float32Array;
+  samples: number;
+  dimensions: number;
+  clusters: number;
+  /** Initial centres [k,d]; without them greedy k-means++ from `seed`. */
+  centres?: Float32Array;
+  seed: number;
+  restarts: number;
+  maxIterations: number;
+  /** Relative to the mean variance of the features, as in scikit-learn. */
+  tolerance: number;
+}
+
+export interface KmeansResult {
+  labels: Int32Array;
+  centres: Float32Array;
+  inertia: number;
+  iterations: number;
+}
+
+export interface NativeBinding {
+  /** sync. */
+  buildInfo(): BuildInfo;
+  /** sync. Sets LibTorch's and OpenMP's threads for the process. */
+  configureThreads(count: number): void;
+  /** sync. `count` numbers in [0,1) of the golden values' generator. */
+  formula(name: string, count: number, seed: number): Float64Array;
+  /** sync. Four 32-bit words of Philox 4x32-10; for the contract test of the generator. */
+  philox(key: [number, number], counter: [number, number, number, number]): Uint32Array;
+  /** async. Crop, antialiased bicubic resize and flip of uint8 images [B,H,W,C] to [B,size,size,C] in [0,1]. */
+  cropResize(options: {
+    pixels: Uint8Array;
+    shape: [number, number, number, number];
+    /** [B,4] top, left, height, width in pixels. */
+    crops: Float32Array;
+    /** Bit 0: mirror left-right. */
+    flips: Uint8Array;
+    size: number;
+  }): Promise<Float32Array>;
+  /**
+   * async. Trilinear resampling of one volume. Output voxel i of an axis reads input position
+   * `i * scale + shift`; positions outside [0, n-1] give `outside` when set, else the nearest voxel.
+   */
+  resample(options: {
+    voxels: Float32Array;
+    shape: [number, number, number];
+    size: [number, number, number];
+    scale: [number, number, number];
+    shift: [number, number, number];
+    outside?: number;
+  }): Promise<Float32Array>;
+  /** async. Lloyd's k-means; an empty cluster takes the sample farthest from its own centre. */
+  kmeans(options: KmeansOptions): Promise<KmeansResult>;
+  Trainer: NativeTrainerConstructor;
+}
