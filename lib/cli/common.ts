@@ -1,0 +1,153 @@
+/**
+ * What every command shares: one guard that turns errors into one line and an exit code, tables and progress.
+ *
+ * Invariant: results go to stdout, everything else to stderr; only `runCommand` sets an exit code for an error.
+ */
+import { ExitCode, MedcossError } from "../errors.js";
+
+let debug = false;
+
+/** Whether errors are printed with their stack. */
+export function setDebug(on: boolean): void {
+  debug = on;
+}
+
+const systemProblems: Record<string, string> = {
+  EACCES: "permission denied",
+  EPERM: "operation not permitted",
+  EROFS: "the file system is read-only",
+  ENOENT: "no such file or folder",
+  ENOTDIR: "a part of the path is not a folder",
+  EISDIR: "it is a folder",
+};
+
+/** Any thrown value as an error of the registry. */
+export function toMedcossError(error: unknown): MedcossError {
+  if (error instanceof MedcossError) return error;
+  const problem = error instanceof Error ? error.message : String(error);
+  const { code, path = "the output" } = (error ?? {}) as NodeJS.ErrnoException;
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    return new MedcossError("E_DISK_FULL", { path }, { cause: error });
+  }
+  const known = code ? systemProblems[code] : undefined;
+  if (known) return new MedcossError("E_WRITE", { path, problem: known }, { cause: error });
+  return new MedcossError("E_INTERNAL", { problem }, { cause: error });
+}
+
+/** Prints an error as one line, with its stack under `--debug`, and returns the exit code it asks for. */
+export function reportError(error: unknown): number {
+  const known = toMedcossError(error);
+  process.stderr.write(`${known.toLine().replace(/\s*\n\s*/g, " ")}\n`);
+  if (debug) {
+    const origin = known.cause instanceof Error ? known.cause : known;
+    process.stderr.write(`${origin.stack}\n`);
+  }
+  return known.exitCode;
+}
+
+/** Runs a command's action; an error becomes one line on stderr and an exit code. */
+export async function runCommand(action: () => Promise<void>): Promise<void> {
+  try {
+    await action();
+  } catch (error) {
+    process.exitCode = reportError(error) || ExitCode.failed;
+  }
+}
+
+/** `1536` -> `1.5 KiB`. */
+export function formatBytes(bytes: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let value = bytes;
+  let unit = 0;
+  for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024;
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}
+
+/** `3725` seconds -> `1 h 02 min`. */
+export function formatDuration(seconds: number): string {
+  if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
+  const pad = (value: number) => String(value).padStart(2, "0");
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min ${pad(Math.floor(seconds % 60))} s`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 48) return `${hours} h ${pad(minutes % 60)} min`;
+  return `${Math.floor(hours / 24)} d ${pad(hours % 24)} h`;
+}
+
+export type TableRow = Record<string, string | number | undefined>;
+
+function cell(value: string | number | undefined): string {
+  if (value === undefined) return "-";
+  if (typeof value === "string" || Number.isInteger(value)) return String(value);
+  return Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(4);
+}
+
+/** Lines of a table whose columns are the keys of the first row; numbers are aligned right. */
+export function tableLines(rows: readonly TableRow[]): string[] {
+  const columns = Object.keys(rows[0] ?? {});
+  const text = rows.map((row) => columns.map((column) => cell(row[column])));
+  const widths = columns.map((column, i) =>
+    Math.max(column.length, ...text.map((cells) => (cells[i] as string).length)),
+  );
+  const right = columns.map((column) => rows.some((row) => typeof row[column] === "number"));
+  const line = (cells: readonly string[]) =>
+    cells
+      .map((value, i) =>
+        right[i] ? value.padStart(widths[i] as number) : value.padEnd(widths[i] as number),
+      )
+      .join("  ")
+      .trimEnd();
+  return [line(columns), line(widths.map((width) => "-".repeat(width))), ...text.map(line)];
+}
+
+/** Prints a table to stdout; nothing for no rows. */
+export function printTable(rows: readonly TableRow[]): void {
+  if (rows.length > 0) process.stdout.write(`${tableLines(rows).join("\n")}\n`);
+}
+
+/** Prints a value as JSON to stdout, for programs that read it. */
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+export interface Progress {
+  update(done: number, note?: string): void;
+  stop(): void;
+}
+
+const BAR_WIDTH = 24;
+const LINE_EVERY_MS = 5000;
+const REDRAW_EVERY_MS = 80;
+
+function progressLine(done: number, total: number, label: string, note: string): string {
+  const share = total > 0 ? Math.min(1, done / total) : 1;
+  const filled = Math.round(share * BAR_WIDTH);
+  const bar = `${"█".repeat(filled)}${"░".repeat(BAR_WIDTH - filled)}`;
+  return `${label.padEnd(10)} ${bar} ${done}/${total}${note ? `  ${note}` : ""}`;
+}
+
+/** Progress on stderr: a bar that redraws itself on a terminal, otherwise a plain line every few seconds. */
+export function progress(total: number, label: string): Progress {
+  const terminal = process.stderr.isTTY === true;
+  let shown = terminal ? 0 : Date.now();
+  let last = "";
+  let pending = false;
+  const draw = () => {
+    process.stderr.write(terminal ? `\r\x1b[2K${last}` : `${last}\n`);
+    shown = Date.now();
+    pending = false;
+  };
+  return {
+    update(done, note = "") {
+      const line = progressLine(done, total, label, note);
+      pending ||= line !== last;
+      last = line;
+      if (Date.now() - shown >= (terminal ? REDRAW_EVERY_MS : LINE_EVERY_MS)) draw();
+    },
+    stop() {
+      if (pending) draw();
+      if (terminal && last !== "") process.stderr.write("\n");
+      last = "";
+    },
+  };
+}

@@ -1,0 +1,80 @@
+/**
+ * The command line: every command registered on one commander program, and wrong use mapped to coded errors.
+ */
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { ExitCode, MedcossError } from "../errors.js";
+import { reportError, setDebug } from "./common.js";
+
+/** The nearest `package.json` above this file: that of the package, compiled or not. */
+export function packageVersion(): string {
+  for (let folder = new URL(".", import.meta.url); ; folder = new URL("..", folder)) {
+    try {
+      const found = JSON.parse(readFileSync(new URL("package.json", folder), "utf8"));
+      if (found.name === "medcoss") return found.version;
+    } catch (error) {
+      if (folder.pathname === "/") throw error;
+    }
+  }
+}
+
+async function commands(): Promise<Array<(program: Command) => void>> {
+  const names = ["demo", "pack", "pretrain", "inspect", "golden", "doctor", "libtorch"];
+  const found: Array<(program: Command) => void> = [];
+  for (const name of names) {
+    try {
+      found.push((await import(`./${name}.js`)).register);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw error;
+    }
+  }
+  return found;
+}
+
+/** The program with all commands; it throws instead of ending the process. */
+export async function createProgram(): Promise<Command> {
+  const program = new Command("medcoss")
+    .description("Pre-train one ViT over reports, X-ray, CT, MRI and pathology, one after another")
+    .version(packageVersion())
+    .option("--debug", "print the stack of an error")
+    .exitOverride()
+    .configureOutput({ writeErr: () => {} })
+    .showSuggestionAfterError()
+    .hook("preAction", (command) => setDebug(command.opts().debug === true));
+  for (const register of await commands()) register(program);
+  return program;
+}
+
+/** A commander error as one of the registry; undefined where help or the version was printed. */
+function usageError(error: CommanderError): MedcossError | undefined {
+  if (error.exitCode === 0) return undefined;
+  const lines = error.message.replace(/^error: /, "").split("\n");
+  const suggestion = lines[1] ? ` ${lines[1]}` : "";
+  const named = /'([^']+)'/.exec(lines[0] as string)?.[1] ?? "";
+  switch (error.code) {
+    case "commander.unknownOption":
+    case "commander.unknownCommand":
+      return new MedcossError("E_UNKNOWN_OPTION", { option: named, suggestion });
+    default:
+      return new MedcossError("E_CONFIG", { field: "command line", problem: lines[0] as string });
+  }
+}
+
+/** Runs the command line with the arguments after the program's name and sets the exit code. */
+export async function main(args: readonly string[]): Promise<void> {
+  try {
+    const program = await createProgram();
+    if (args.length === 0) {
+      program.outputHelp();
+      return;
+    }
+    await program.parseAsync([...args], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) {
+      process.exitCode = reportError(error);
+      return;
+    }
+    const usage = usageError(error);
+    process.exitCode = usage ? reportError(usage) : ExitCode.done;
+  }
+}
