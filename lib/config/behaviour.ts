@@ -1,123 +1,137 @@
 /**
  * The options in which the presets differ, and the constants of the method beside them.
  *
- * Invariant: `describe` texts are the documentation; docs/configuration.md is generated from them.
+ * Invariant: no defaults here; a preset names every option. The descriptions are the documentation.
  */
 import { z } from "zod";
 
-const described = <T extends z.ZodType>(schema: T, text: string): T => schema.describe(text);
+const attention = z.strictObject({
+  text: z
+    .enum(["causal", "bidirectional"])
+    .describe("Which tokens a word sees: those before it, or all of its text."),
+  textMask: z
+    .enum(["tiled", "own"])
+    .describe("Whether attention heads get masks of other samples of the batch, or their own."),
+});
 
-/** Every option of a preset. Constants of the method have defaults; the others a preset must name. */
+const features = z.strictObject({
+  mode: z.enum(["train", "eval"]).describe("Mode of the network when features are computed."),
+  padding: z
+    .enum(["included", "excluded"])
+    .describe("Whether the feature of a text averages over its padding."),
+  maskOneToken: z
+    .boolean()
+    .describe("Whether one random token is corrupted when the feature of a text is computed."),
+});
+
+const encoder = z.strictObject({
+  dropPath: z
+    .number()
+    .min(0)
+    .max(0.9)
+    .describe("Probability that a residual branch is dropped for a sample in training."),
+});
+
+const decoder = z.strictObject({
+  positions: z
+    .enum(["learned-from-zero", "sincos"])
+    .describe("Positions in the decoder: trained from zeros, or fixed sine and cosine."),
+  textPosition: z
+    .boolean()
+    .describe("Whether one constant vector is added to every token before the language head."),
+});
+
+const masking = z.strictObject({
+  quota: z
+    .enum(["padded-length", "real-tokens"])
+    .describe("Length that the share of masked word pieces refers to."),
+  ratio: z
+    .number()
+    .min(0)
+    .lt(1)
+    .describe("Share of image and volume patches that the encoder does not see."),
+  words: z
+    .number()
+    .gt(0)
+    .lt(1)
+    .describe("Share of word pieces that the language objective predicts."),
+});
+
+const distillation = z.strictObject({
+  padding: z
+    .enum(["included", "excluded"])
+    .describe("Whether padding counts in the distillation of texts."),
+  text: z.enum(["corrupted", "clean"]).describe("Whether replayed texts have masked words."),
+});
+
+const sampling = z.strictObject({
+  current: z
+    .enum(["with-replacement", "permutation"])
+    .describe("How stages after the first draw their data: anew each time, or once an epoch."),
+});
+
+const optimizer = z.strictObject({
+  idleParameters: z
+    .enum(["move", "rest"])
+    .describe("Whether parameters without a gradient still move by momentum and decay."),
+  beta1: z.number().min(0).lt(1).describe("Decay of AdamW's first moment."),
+  beta2: z.number().min(0).lt(1).describe("Decay of AdamW's second moment."),
+  epsilon: z.number().positive().describe("Epsilon of AdamW."),
+  weightDecay: z
+    .number()
+    .min(0)
+    .describe("Weight decay of matrices and tables; vectors and biases have none."),
+});
+
+const images = z.strictObject({
+  channelOrder: z
+    .enum(["bgr", "rgb"])
+    .describe("Order in which the network sees colour channels; published weights want bgr."),
+  cropScale: z
+    .tuple([z.number().gt(0).max(1), z.number().gt(0).max(1)])
+    .describe("Smallest and largest share of an image's area that a training crop covers."),
+  cropRatio: z
+    .tuple([z.number().positive(), z.number().positive()])
+    .describe("Smallest and largest width-to-height ratio of a training crop."),
+});
+
+const temporalPosition = z
+  .enum(["random", "zero"])
+  .describe("Row of the temporal table in training: drawn for each batch, or the first.");
+
+/** Every option of a preset. */
 export const behaviourSchema = z.strictObject({
-  attention: z.strictObject({
-    text: described(
-      z.enum(["causal", "bidirectional"]),
-      "Which tokens a word sees: those before it, or all of its text.",
-    ),
-    textMask: described(
-      z.enum(["tiled", "own"]),
-      "Whether attention heads use masks of other samples of the batch, or each its own.",
-    ),
-  }),
+  attention,
   teacher: z.strictObject({
-    mode: described(z.enum(["train", "eval"]), "Mode of the frozen network in replay steps."),
+    mode: z.enum(["train", "eval"]).describe("Mode of the frozen network in replay steps."),
   }),
-  features: z.strictObject({
-    mode: described(z.enum(["train", "eval"]), "Mode of the network when features are computed."),
-    padding: described(
-      z.enum(["included", "excluded"]),
-      "Whether a text's feature averages over its padding.",
-    ),
-    maskOneToken: described(
-      z.boolean(),
-      "Whether one random token is corrupted when a text's feature is computed.",
-    ),
-  }),
-  encoder: z
-    .strictObject({
-      dropPath: described(
-        z.number().min(0).max(0.9).default(0.1),
-        "Probability that a residual branch is dropped for a sample in training.",
-      ),
-    })
-    .prefault({}),
-  decoder: z.strictObject({
-    positions: described(
-      z.enum(["learned-from-zero", "sincos"]),
-      "Positions of the image and volume decoder: trained from zeros, or fixed sine and cosine.",
-    ),
-    textPosition: described(
-      z.boolean(),
-      "Whether one constant vector is added to every token before the language head.",
-    ),
-  }),
-  temporalPosition: described(
-    z.enum(["random", "zero"]),
-    "Row of the temporal table in training: drawn for each batch, or always the first.",
-  ),
-  masking: z.strictObject({
-    quota: described(
-      z.enum(["padded-length", "real-tokens"]),
-      "Length that the share of masked words refers to.",
-    ),
-    ratio: described(
-      z.number().min(0).lt(1).default(0.75),
-      "Share of image and volume patches hidden from the encoder.",
-    ),
-    words: described(
-      z.number().gt(0).lt(1).default(0.15),
-      "Share of word pieces that the language objective has to predict.",
-    ),
-  }),
-  distillation: z.strictObject({
-    padding: described(
-      z.enum(["included", "excluded"]),
-      "Whether padding counts in the distillation of texts.",
-    ),
-    text: described(z.enum(["corrupted", "clean"]), "Whether replayed texts have masked words."),
-  }),
+  features,
+  encoder,
+  decoder,
+  temporalPosition,
+  masking,
+  distillation,
   mixup: z.strictObject({
-    text: described(
-      z.enum(["tokens-and-padding", "real-spans"]),
-      "How two replayed texts are mixed: position by position with their padding, or real tokens only.",
-    ),
+    text: z
+      .enum(["tokens-and-padding", "real-spans"])
+      .describe("How two replayed texts are mixed: with their padding, or real tokens only."),
   }),
-  sampling: z.strictObject({
-    current: described(
-      z.enum(["with-replacement", "permutation"]),
-      "How stages after the first draw their own data: with replacement, or each sample once an epoch.",
-    ),
-  }),
-  optimizer: z.strictObject({
-    idleParameters: described(
-      z.enum(["move", "rest"]),
-      "Whether parameters without a gradient in a step still move by momentum and decay.",
-    ),
-    beta1: described(z.number().min(0).lt(1).default(0.9), "Decay of AdamW's first moment."),
-    beta2: described(z.number().min(0).lt(1).default(0.95), "Decay of AdamW's second moment."),
-    epsilon: described(z.number().positive().default(1e-8), "AdamW's epsilon."),
-    weightDecay: described(
-      z.number().min(0).default(0.05),
-      "Weight decay of matrices and tables; vectors and biases have none.",
-    ),
-  }),
-  images: z
-    .strictObject({
-      channelOrder: described(
-        z.enum(["bgr", "rgb"]).default("bgr"),
-        "Order in which the network sees colour channels; the published weights want bgr.",
-      ),
-      cropScale: described(
-        z.tuple([z.number().gt(0).max(1), z.number().gt(0).max(1)]).default([0.2, 1]),
-        "Smallest and largest share of an image's area that a training crop covers.",
-      ),
-      cropRatio: described(
-        z.tuple([z.number().positive(), z.number().positive()]).default([3 / 4, 4 / 3]),
-        "Smallest and largest width-to-height ratio of a training crop.",
-      ),
-    })
-    .prefault({}),
+  sampling,
+  optimizer,
+  images,
 });
 
 /** A complete set of behaviour options. */
 export type Behaviour = z.infer<typeof behaviourSchema>;
+
+/** The options that act while a stage trains, each to override the preset's. */
+export const behaviourOverrides = {
+  attention: attention.partial().optional(),
+  encoder: encoder.partial().optional(),
+  decoder: decoder.partial().optional(),
+  temporalPosition: temporalPosition.optional(),
+  masking: masking.partial().optional(),
+  sampling: sampling.partial().optional(),
+  optimizer: optimizer.partial().optional(),
+  images: images.partial().optional(),
+};

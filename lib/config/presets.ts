@@ -6,30 +6,40 @@
 import type { NativeBehaviour } from "../native/types.js";
 import { type Behaviour, behaviourSchema } from "./behaviour.js";
 
+/** What the published code has as constants; the same in both presets. */
+const constants = {
+  encoder: { dropPath: 0.1 },
+  masking: { ratio: 0.75, words: 0.15 },
+  optimizer: { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.05 },
+  images: { channelOrder: "bgr", cropScale: [0.2, 1], cropRatio: [3 / 4, 4 / 3] },
+} as const;
+
 const published = {
+  ...constants,
   attention: { text: "causal", textMask: "tiled" },
   teacher: { mode: "train" },
   features: { mode: "train", padding: "included", maskOneToken: true },
   decoder: { positions: "learned-from-zero", textPosition: true },
   temporalPosition: "random",
-  masking: { quota: "padded-length" },
+  masking: { ...constants.masking, quota: "padded-length" },
   distillation: { padding: "included", text: "corrupted" },
   mixup: { text: "tokens-and-padding" },
   sampling: { current: "with-replacement" },
-  optimizer: { idleParameters: "move" },
+  optimizer: { ...constants.optimizer, idleParameters: "move" },
 } as const;
 
 const corrected = {
+  ...constants,
   attention: { text: "bidirectional", textMask: "own" },
   teacher: { mode: "eval" },
   features: { mode: "eval", padding: "excluded", maskOneToken: false },
   decoder: { positions: "sincos", textPosition: false },
   temporalPosition: "zero",
-  masking: { quota: "real-tokens" },
+  masking: { ...constants.masking, quota: "real-tokens" },
   distillation: { padding: "excluded", text: "clean" },
   mixup: { text: "real-spans" },
   sampling: { current: "permutation" },
-  optimizer: { idleParameters: "rest" },
+  optimizer: { ...constants.optimizer, idleParameters: "rest" },
 } as const;
 
 /** Named presets; each call returns a fresh object. */

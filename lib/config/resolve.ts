@@ -1,0 +1,165 @@
+/**
+ * From a parsed configuration to one in which everything is settled.
+ *
+ * Invariant: resolving a resolved configuration gives it back, so a run's `config.json` serves as `--config` again.
+ */
+import { type Behaviour, behaviourOverrides } from "./behaviour.js";
+import { type ModelName, type ModelSize, modelNames, models } from "./models.js";
+import { merge, type PlainObject, parseConfig } from "./parse.js";
+import { presets } from "./presets.js";
+import {
+  type PretrainInput,
+  type PretrainParsed,
+  pretrainSchema,
+  type StageInput,
+  type StageParsed,
+  stageSchema,
+} from "./training.js";
+import { physicalCores } from "./threads.js";
+
+/** Defaults that depend on the size of the network. */
+const tinyDefaults = { batchSize: 8, peak: 1e-3 };
+const PUBLISHED_BATCH = 128;
+
+type Parsed = Omit<PretrainParsed, "store" | "out" | "stages">;
+
+/** What a stage trains with; `behaviour` is the preset with its overrides. */
+export interface Training {
+  model: ModelSize;
+  behaviour: Behaviour;
+  epochs: number;
+  maxSteps?: number;
+  batchSize: number;
+  learningRate: { peak: number; warmup: number };
+  device: string;
+  precision: "fp32" | "bf16";
+  threads: number;
+  seed: number;
+  startFrom?: string;
+  logEvery: number;
+  validateEvery?: number;
+  checkpoint: { minutes: number; steps?: number };
+  reconstructions: number;
+  nonFiniteLimit: number;
+}
+
+/** A configuration with everything settled: to train with, and as JSON for `config.json`. */
+export interface Resolved<T> {
+  training: Training;
+  own: T;
+  json: PlainObject;
+}
+
+/** The name of a size with these dimensions, if it has one. */
+export function modelName(size: ModelSize): ModelName | undefined {
+  const key = (value: ModelSize) =>
+    JSON.stringify(Object.entries(value).filter(([, field]) => field !== undefined).sort());
+  return modelNames.find((name) => key(models[name]()) === key(size));
+}
+
+function settleBehaviour(parsed: Parsed): Behaviour {
+  const preset = typeof parsed.preset === "string" ? presets[parsed.preset]() : parsed.preset;
+  const groups = Object.keys(behaviourOverrides) as Array<keyof typeof behaviourOverrides>;
+  const changes = Object.fromEntries(groups.map((name) => [name, parsed[name]]));
+  return merge(preset, changes) as Behaviour;
+}
+
+function settle(parsed: Parsed): Training {
+  const model = typeof parsed.model === "string" ? models[parsed.model]() : parsed.model;
+  const defaults = modelName(model) === "tiny" ? tinyDefaults : undefined;
+  const batchSize = parsed.batchSize ?? defaults?.batchSize ?? PUBLISHED_BATCH;
+  const { base, warmup } = parsed.learningRate;
+  const peak = parsed.learningRate.peak ?? defaults?.peak ?? (base * batchSize) / 256;
+  return {
+    model,
+    behaviour: settleBehaviour(parsed),
+    epochs: parsed.epochs,
+    maxSteps: parsed.maxSteps,
+    batchSize,
+    learningRate: { peak, warmup },
+    device: parsed.device,
+    precision: parsed.precision,
+    threads: parsed.threads ?? physicalCores(),
+    seed: parsed.seed,
+    startFrom: parsed.startFrom,
+    logEvery: parsed.logEvery ?? (parsed.device === "cpu" ? 1 : 10),
+    validateEvery: parsed.validateEvery,
+    checkpoint: parsed.checkpoint,
+    reconstructions: parsed.reconstructions,
+    nonFiniteLimit: parsed.nonFiniteLimit,
+  };
+}
+
+/** A resolved configuration in the form of the schema's input. */
+function toJson(parsed: Parsed, training: Training, own: PlainObject): PlainObject {
+  const { behaviour, learningRate, ...rest } = training;
+  const overrides = Object.fromEntries(
+    Object.keys(behaviourOverrides).map((name) => [name, behaviour[name as keyof Behaviour]]),
+  );
+  const json = {
+    ...own,
+    ...rest,
+    preset: parsed.preset,
+    ...overrides,
+    learningRate: { base: parsed.learningRate.base, ...learningRate },
+  };
+  return JSON.parse(JSON.stringify(json));
+}
+
+/** Checks and settles the configuration of a run. */
+export function resolvePretrain(
+  input: PretrainInput | PlainObject,
+): Resolved<Pick<PretrainParsed, "store" | "out" | "stages">> {
+  const parsed = parseConfig(pretrainSchema, input);
+  const training = settle(parsed);
+  const own = { store: parsed.store, out: parsed.out, stages: parsed.stages };
+  return { training, own, json: toJson(parsed, training, own) };
+}
+
+/** Checks and settles the configuration of one stage. */
+export function resolveStage(
+  input: StageInput | PlainObject,
+): Resolved<Pick<StageParsed, "modality" | "data" | "validation" | "tokenizer" | "stage" | "out">> {
+  const parsed = parseConfig(stageSchema, input);
+  const training = settle(parsed);
+  const { modality, data, validation, tokenizer, stage, out } = parsed;
+  const named = {
+    modality,
+    data: typeof data === "string" ? data : undefined,
+    tokenizer,
+    stage,
+    out,
+  };
+  return {
+    training,
+    own: { modality, data, validation, tokenizer, stage, out },
+    json: toJson(parsed, training, named),
+  };
+}
+
+/** Fields that do not change what a run computes; `--resume` may change them. */
+const free = new Set(["store", "data", "out", "threads", "logEvery", "checkpoint"]);
+
+function leaves(value: unknown, path: string, out: Map<string, string>): Map<string, string> {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    for (const [key, inner] of Object.entries(value))
+      leaves(inner, path ? `${path}.${key}` : key, out);
+  } else {
+    out.set(path, JSON.stringify(value));
+  }
+  return out;
+}
+
+/** The fields in which two resolved configurations differ in what they compute, as `field: a -> b`. */
+export function differences(before: PlainObject, after: PlainObject): string[] {
+  const keep = (json: PlainObject) =>
+    leaves(
+      Object.fromEntries(Object.entries(json).filter(([key]) => !free.has(key))),
+      "",
+      new Map(),
+    );
+  const [old, now] = [keep(before), keep(after)];
+  return [...new Set([...old.keys(), ...now.keys()])]
+    .filter((key) => old.get(key) !== now.get(key))
+    .map((key) => `${key}: ${old.get(key) ?? "unset"} -> ${now.get(key) ?? "unset"}`);
+}

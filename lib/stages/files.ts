@@ -1,0 +1,58 @@
+/**
+ * Writing that either happened or did not: temporary name, flush, rename.
+ *
+ * Invariant: a system error while writing leaves as E_DISK_FULL or E_WRITE with the path concerned.
+ */
+import { open, rename, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { MedcossError } from "../errors.js";
+
+const full = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
+
+/** Runs `action`; its system errors name `path`. */
+export async function writing<T>(path: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    const { code, message, syscall } = error as NodeJS.ErrnoException;
+    if (error instanceof MedcossError || code === undefined || syscall === undefined) throw error;
+    if (full.has(code)) throw new MedcossError("E_DISK_FULL", { path }, { cause: error });
+    throw new MedcossError("E_WRITE", { path, problem: message }, { cause: error });
+  }
+}
+
+/** Flushes the entries of a folder, so that a rename in it survives a crash of the machine. */
+export async function flushFolder(path: string): Promise<void> {
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Writes a whole file: readers see the old content or the new. */
+export async function replaceFile(path: string, content: string | Uint8Array): Promise<void> {
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
+  await writing(path, async () => {
+    try {
+      const handle = await open(temporary, "w");
+      try {
+        await handle.writeFile(content);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+      await rename(temporary, path);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
+    await flushFolder(dirname(path));
+  });
+}
+
+/** Writes a value as indented JSON. */
+export async function replaceJson(path: string, value: unknown): Promise<void> {
+  await replaceFile(path, `${JSON.stringify(value, null, 2)}\n`);
+}
