@@ -5,8 +5,8 @@
  */
 import { type FileHandle, open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { MetricRow } from "../stages/types.js";
-import { replaceFile, writing } from "../stages/files.js";
+import type { MetricRow } from "./types.js";
+import { replaceFile, writing } from "../files.js";
 import { eventHeader, scalarEvent } from "./events.js";
 
 export const METRICS_FILE = "metrics.jsonl";

@@ -4,7 +4,7 @@
  * Invariant: a line that a crash tore is never taken for a row.
  */
 import { readFile } from "node:fs/promises";
-import type { MetricRow } from "../stages/types.js";
+import type { MetricRow } from "./types.js";
 
 function parseRow(line: string): MetricRow | undefined {
   try {

@@ -5,7 +5,7 @@
  */
 import { open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { MedcossError } from "../errors.js";
+import { MedcossError } from "./errors.js";
 
 const full = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
 
