@@ -89,6 +89,8 @@ export interface NativeTrainerOptions {
 export interface NativeStepOptions {
   learningRate: number;
   objective: "plain" | "replay";
+  /** Masking noise [B,L] in place of a draw. */
+  noise?: Float32Array;
 }
 
 export interface NativeStepResult {
