@@ -1,0 +1,28 @@
+# Sources of the model core, listed so that nothing is built by accident.
+set(MEDCOSS_CORE_SOURCES
+    native/support/device.cpp
+    native/support/formula.cpp
+    native/support/safetensors.cpp
+    native/support/safetensors_header.cpp
+    native/support/threads.cpp
+    native/model/decoder.cpp
+    native/model/encoder.cpp
+    native/model/heads.cpp
+    native/model/layers.cpp
+    native/model/masking.cpp
+    native/model/network.cpp
+    native/model/parameters.cpp
+    native/model/patch_embedding.cpp
+    native/model/patches.cpp
+    native/model/text_embedding.cpp
+    native/ops/cpu/kmeans.cpp
+    native/train/checkpoint.cpp
+    native/train/draws.cpp
+    native/train/initial_weights.cpp
+    native/train/inputs.cpp
+    native/train/optimizer.cpp
+    native/train/probe.cpp
+    native/train/reconstruct.cpp
+    native/train/step/mixup.cpp
+    native/train/step/objectives.cpp
+    native/train/trainer.cpp)
