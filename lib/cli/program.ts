@@ -19,7 +19,7 @@ export function packageVersion(): string {
 }
 
 async function commands(): Promise<Array<(program: Command) => void>> {
-  const names = ["demo", "pack", "pretrain", "inspect", "golden", "doctor", "libtorch"];
+  const names = ["demo", "pack", "pretrain", "inspect", "golden", "doctor", "libtorch", "convert"];
   const found: Array<(program: Command) => void> = [];
   for (const name of names) {
     try {

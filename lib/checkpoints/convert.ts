@@ -1,0 +1,105 @@
+/**
+ * Checkpoints both ways: PyTorch's `.pth` to safetensors and back, one tensor in memory at a time.
+ *
+ * Invariant: names, shapes, order and float32 values are kept; the output appears whole or not at all.
+ */
+import { open, rename, rm, stat } from "node:fs/promises";
+import { extname, join } from "node:path";
+import { MedcossError } from "../errors.js";
+import { encodeHeader, readHeader, readTensors } from "../safetensors.js";
+import { openPth, type TensorFile } from "./pth.js";
+import { writePth } from "./pth-writer.js";
+
+/** What a conversion did. */
+export interface Conversion {
+  input: string;
+  output: string;
+  tensors: number;
+  /** Numbers in all tensors together. */
+  values: number;
+}
+
+const pytorchEndings = new Set([".pth", ".pt", ".bin", ".ckpt"]);
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+}
+
+async function openSafetensors(path: string): Promise<TensorFile> {
+  const header = await readHeader(path).catch((cause: unknown) => {
+    const error = cause as MedcossError;
+    if (error.code === "E_SOURCE_MISSING") throw new MedcossError("E_NO_CHECKPOINT", { path });
+    const problem = error.values?.problem ?? error.message;
+    throw new MedcossError("E_CHECKPOINT_CORRUPT", { path, problem }, { cause });
+  });
+  return {
+    path,
+    tensors: new Map([...header.tensors].map(([name, { shape }]) => [name, shape])),
+    async read(name) {
+      const data = (await readTensors(path, [name])).get(name)?.data;
+      if (data instanceof Float32Array) return data;
+      throw new MedcossError("E_CHECKPOINT_CORRUPT", { path, problem: `${name} is not float32` });
+    },
+    async close() {},
+  };
+}
+
+/** Opens a checkpoint for reading: a folder with `model.safetensors`, a safetensors file, or a `.pth`. */
+export async function openTensorFile(path: string): Promise<TensorFile> {
+  if (await isFolder(path)) return openSafetensors(join(path, "model.safetensors"));
+  return extname(path) === ".safetensors" ? openSafetensors(path) : openPth(path);
+}
+
+async function writeSafetensors(path: string, source: TensorFile): Promise<void> {
+  const file = await open(path, "w");
+  try {
+    const entries = [...source.tensors].map(
+      ([name, shape]) => [name, { dtype: "F32", shape }] as const,
+    );
+    await file.writeFile(encodeHeader(entries));
+    for (const name of source.tensors.keys()) {
+      await file.writeFile(Buffer.from((await source.read(name)).buffer));
+    }
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Writes beside `path` first and renames, so that a broken write leaves nothing under that name. */
+async function whole(path: string, write: (temporary: string) => Promise<void>): Promise<void> {
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    await write(temporary);
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+/**
+ * Converts a checkpoint; the ending of `output` decides the direction (`.safetensors`, or PyTorch's `.pth`, `.pt`).
+ *
+ * Throws E_NO_CHECKPOINT, E_CHECKPOINT_CORRUPT, and E_ARGUMENT for another ending.
+ */
+export async function convert(input: string, output: string): Promise<Conversion> {
+  const ending = extname(output);
+  if (ending !== ".safetensors" && !pytorchEndings.has(ending)) {
+    const expected = "a name that ends in .safetensors or .pth";
+    throw new MedcossError("E_ARGUMENT", { expected, argument: "OUT", received: output });
+  }
+  const source = await openTensorFile(input);
+  try {
+    const write = ending === ".safetensors" ? writeSafetensors : writePth;
+    await whole(output, (temporary) => write(temporary, source));
+    const sizes = [...source.tensors.values()].map((shape) => shape.reduce((a, b) => a * b, 1));
+    const values = sizes.reduce((sum, size) => sum + size, 0);
+    return { input, output, tensors: sizes.length, values };
+  } finally {
+    await source.close();
+  }
+}
