@@ -1,7 +1,7 @@
 /** Pictures of a run: reconstructions of masked inputs and loss curves. */
-export { lossCurves, parseMetrics, writeLossCurves } from "./curves.js";
+export { lossCurves, writeLossCurves } from "./curves.js";
 export {
-	type PictureOptions,
-	type Reconstructor,
-	writeReconstructions,
+  type PictureOptions,
+  type Reconstructor,
+  writeReconstructions,
 } from "./reconstructions.js";

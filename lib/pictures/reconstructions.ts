@@ -9,38 +9,30 @@ import type { Batch, StepKey } from "../batch.js";
 import type { Tokenizer } from "../data/tokenizer.js";
 import type { NativeReconstruction } from "../native/types.js";
 import { type Cell, mosaic } from "./mosaic.js";
-import {
-	type ChannelOrder,
-	imageRows,
-	tripleLabels,
-	volumeRows,
-} from "./triptych.js";
+import { type ChannelOrder, imageRows, tripleLabels, volumeRows } from "./triptych.js";
 import { wordTable } from "./words.js";
 
 /** The part of a trainer that makes reconstructions. */
 export interface Reconstructor {
-	reconstruct(batch: Batch, key: StepKey): Promise<NativeReconstruction>;
+  reconstruct(batch: Batch, key: StepKey): Promise<NativeReconstruction>;
 }
 
 export interface PictureOptions {
-	/** Order of the colours in the batch; the file is always RGB. Default `rgb`. */
-	channelOrder?: ChannelOrder;
-	/** Chooses the grey window: `ct` shows -1024 to 400 HU, any other volume its 1st to 99th percentile. */
-	modality?: string;
-	/** Samples shown. Default 6 images, 3 volumes, 12 reports. */
-	samples?: number;
-	/** Slices shown of each volume. Default 3. */
-	slices?: number;
+  /** Order of the colours in the batch; the file is always RGB. Default `rgb`. */
+  channelOrder?: ChannelOrder;
+  /** Chooses the grey window: `ct` shows -1024 to 400 HU, any other volume its 1st to 99th percentile. */
+  modality?: string;
+  /** Samples shown. Default 6 images, 3 volumes, 12 reports. */
+  samples?: number;
+  /** Slices shown of each volume. Default 3. */
+  slices?: number;
 }
 
-function pictureRows(
-	result: NativeReconstruction,
-	options: PictureOptions,
-): Cell[][] {
-	const { channelOrder = "rgb", modality = "", slices = 3 } = options;
-	return result.kind === "volume3d"
-		? volumeRows(result, options.samples ?? 3, slices, modality)
-		: imageRows(result, options.samples ?? 6, channelOrder);
+function pictureRows(result: NativeReconstruction, options: PictureOptions): Cell[][] {
+  const { channelOrder = "rgb", modality = "", slices = 3 } = options;
+  return result.kind === "volume3d"
+    ? volumeRows(result, options.samples ?? 3, slices, modality)
+    : imageRows(result, options.samples ?? 6, channelOrder);
 }
 
 /**
@@ -51,30 +43,22 @@ function pictureRows(
  * @returns paths of the files written; none for text without a tokenizer.
  */
 export async function writeReconstructions(
-	trainer: Reconstructor,
-	batch: Batch,
-	key: StepKey,
-	directory: string,
-	tokenizer?: Tokenizer,
-	options: PictureOptions = {},
+  trainer: Reconstructor,
+  batch: Batch,
+  key: StepKey,
+  directory: string,
+  tokenizer?: Tokenizer,
+  options: PictureOptions = {},
 ): Promise<string[]> {
-	if (batch.kind === "text" && !tokenizer) return [];
-	const result = await trainer.reconstruct(batch, key);
-	await mkdir(directory, { recursive: true });
-	const stem = join(directory, `step-${String(key.step).padStart(6, "0")}`);
-	if (batch.kind === "text") {
-		const page = wordTable(
-			batch,
-			result,
-			tokenizer as Tokenizer,
-			options.samples ?? 12,
-		);
-		await writeFile(`${stem}.md`, page);
-		return [`${stem}.md`];
-	}
-	await writeFile(
-		`${stem}.png`,
-		await mosaic(pictureRows(result, options), tripleLabels),
-	);
-	return [`${stem}.png`];
+  if (batch.kind === "text" && !tokenizer) return [];
+  const result = await trainer.reconstruct(batch, key);
+  await mkdir(directory, { recursive: true });
+  const stem = join(directory, `step-${String(key.step).padStart(6, "0")}`);
+  if (batch.kind === "text") {
+    const page = wordTable(batch, result, tokenizer as Tokenizer, options.samples ?? 12);
+    await writeFile(`${stem}.md`, page);
+    return [`${stem}.md`];
+  }
+  await writeFile(`${stem}.png`, await mosaic(pictureRows(result, options), tripleLabels));
+  return [`${stem}.png`];
 }
