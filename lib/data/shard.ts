@@ -1,0 +1,210 @@
+/**
+ * Shards: safetensors files of fixed-size records, written once from front to back and read by position.
+ *
+ * Invariant: a shard under its final name is complete, flushed and never changed again.
+ */
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import type { InputKind } from "../batch.js";
+import { MedcossError } from "../errors.js";
+import { writing } from "../files.js";
+import { type Dtype, encodeHeader, readHeader } from "../safetensors.js";
+import { type RecordFormat, recordBytes, type RecordView } from "./dataset.js";
+import type { ShardEntry } from "./store-index.js";
+
+/** Largest shard in bytes. */
+export const SHARD_LIMIT = 2 ** 30;
+
+/** Bytes kept free for the header while the number of records is unknown. */
+const HEADER_BYTES = 512;
+
+const dtypes: Record<RecordFormat["dtype"], Dtype> = { u8: "U8", i16: "I16", f32: "F32", i32: "I32" };
+
+/** File name of the n-th shard without its ending. */
+export function shardStem(n: number): string {
+  return String(n).padStart(5, "0");
+}
+
+/** Name of the tensor that holds the records. */
+export function recordTensor(kind: InputKind): string {
+  return kind === "text" ? "tokens" : "records";
+}
+
+/** A header of exactly `HEADER_BYTES`, filled up with spaces. */
+function headerFor(kind: InputKind, record: RecordFormat, count: number): Buffer {
+  const shape = [count, ...record.shape];
+  const tensors: Array<[string, { dtype: Dtype; shape: number[] }]> = [
+    [recordTensor(kind), { dtype: dtypes[record.dtype], shape }],
+  ];
+  if (kind === "text") tensors.push(["lengths", { dtype: "I32", shape: [count] }]);
+  const bytes = Buffer.alloc(HEADER_BYTES, " ");
+  bytes.set(encodeHeader(tensors));
+  bytes.writeBigUInt64LE(BigInt(HEADER_BYTES - 8), 0);
+  return bytes;
+}
+
+/** SHA-256 of a file, in hexadecimal. */
+export async function fileDigest(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  await pipeline(createReadStream(path, { highWaterMark: 2 ** 20 }), hash);
+  return hash.digest("hex");
+}
+
+/** One shard under construction, with a line about each record beside it. */
+export class ShardWriter {
+  readonly #folder: string;
+  readonly #stem: string;
+  readonly #kind: InputKind;
+  readonly #record: RecordFormat;
+  readonly #lengths: number[] = [];
+  #shard?: FileHandle;
+  #sources?: FileHandle;
+  #records = 0;
+  #position = HEADER_BYTES;
+
+  constructor(folder: string, number: number, kind: InputKind, record: RecordFormat) {
+    this.#folder = folder;
+    this.#stem = shardStem(number);
+    this.#kind = kind;
+    this.#record = record;
+  }
+
+  get records(): number {
+    return this.#records;
+  }
+
+  /** Records that still fit. */
+  get room(): number {
+    const each = recordBytes(this.#record) + (this.#kind === "text" ? 4 : 0);
+    return Math.max(1, Math.floor((SHARD_LIMIT - HEADER_BYTES) / each)) - this.#records;
+  }
+
+  /** Adds whole records; `lines` describe them, `lengths` are the real tokens of texts. */
+  async append(bytes: Uint8Array, lines: readonly string[], lengths?: ArrayLike<number>): Promise<void> {
+    const partial = this.#partial("safetensors");
+    await writing(partial, async () => {
+      this.#shard ??= await open(partial, "w");
+      this.#sources ??= await open(this.#partial("sources.jsonl"), "w");
+      for (let done = 0; done < bytes.length; ) {
+        const { bytesWritten } = await this.#shard.write(bytes, done, bytes.length - done, this.#position);
+        done += bytesWritten;
+        this.#position += bytesWritten;
+      }
+      await this.#sources.appendFile(`${lines.join("\n")}\n`);
+    });
+    this.#records += lines.length;
+    if (lengths) this.#lengths.push(...Array.from(lengths));
+  }
+
+  /** Completes both files under their final names. */
+  async finish(): Promise<ShardEntry> {
+    const partial = this.#partial("safetensors");
+    const file = `${this.#stem}.safetensors`;
+    return writing(join(this.#folder, file), async () => {
+      const shard = this.#shard as FileHandle;
+      if (this.#kind === "text") {
+        const lengths = Buffer.from(Int32Array.from(this.#lengths).buffer);
+        await shard.write(lengths, 0, lengths.length, this.#position);
+        this.#position += lengths.length;
+      }
+      await shard.write(headerFor(this.#kind, this.#record, this.#records), 0, HEADER_BYTES, 0);
+      await shard.sync();
+      await this.#sources?.sync();
+      await this.#close();
+      const sha256 = await fileDigest(partial);
+      await rename(this.#partial("sources.jsonl"), join(this.#folder, `${this.#stem}.sources.jsonl`));
+      await rename(partial, join(this.#folder, file));
+      return { file, records: this.#records, bytes: this.#position, sha256 };
+    });
+  }
+
+  /** Removes what was written. */
+  async abandon(): Promise<void> {
+    await this.#close();
+    await rm(this.#partial("safetensors"), { force: true });
+    await rm(this.#partial("sources.jsonl"), { force: true });
+  }
+
+  async #close(): Promise<void> {
+    await this.#shard?.close();
+    await this.#sources?.close();
+    this.#shard = undefined;
+    this.#sources = undefined;
+  }
+
+  #partial(ending: string): string {
+    return join(this.#folder, `${this.#stem}.${ending}.partial`);
+  }
+}
+
+interface Opened {
+  file: FileHandle;
+  dataStart: number;
+}
+
+/** Reads records of one shard by position; the file is opened at the first read. */
+export class ShardReader {
+  readonly #path: string;
+  readonly #entry: ShardEntry;
+  readonly #kind: InputKind;
+  readonly #record: RecordFormat;
+  readonly #bytes: number;
+  #opened?: Promise<Opened>;
+
+  constructor(folder: string, entry: ShardEntry, kind: InputKind, record: RecordFormat) {
+    this.#path = join(folder, entry.file);
+    this.#entry = entry;
+    this.#kind = kind;
+    this.#record = record;
+    this.#bytes = recordBytes(record);
+  }
+
+  async read(index: number, into: RecordView): Promise<void> {
+    this.#opened ??= this.#open();
+    const { file, dataStart } = await this.#opened;
+    const { buffer, byteOffset, byteLength } = into.data;
+    if (byteLength !== this.#bytes) {
+      const expected = `${this.#bytes} bytes`;
+      throw new MedcossError("E_ARGUMENT", { expected, argument: "the view", received: byteLength });
+    }
+    const bytes = new Uint8Array(buffer, byteOffset, byteLength);
+    const wanted = [this.#fill(file, bytes, dataStart + index * this.#bytes)];
+    if (this.#kind !== "text") return void (await wanted[0]);
+    const length = Buffer.alloc(4);
+    const lengths = dataStart + this.#entry.records * this.#bytes;
+    wanted.push(this.#fill(file, length, lengths + 4 * index));
+    await Promise.all(wanted);
+    into.length = length.readInt32LE(0);
+  }
+
+  async close(): Promise<void> {
+    const opened = await this.#opened?.catch(() => undefined);
+    await opened?.file.close();
+  }
+
+  async #open(): Promise<Opened> {
+    const header = await readHeader(this.#path).catch((cause) => this.#damaged(cause.message, cause));
+    const tensor = header.tensors.get(recordTensor(this.#kind));
+    const shape = [this.#entry.records, ...this.#record.shape].join();
+    if (tensor?.shape.join() !== shape || tensor.dtype !== dtypes[this.#record.dtype]) {
+      this.#damaged(`its records are not of the shape [${shape}]`);
+    }
+    return { file: await open(this.#path, "r"), dataStart: header.dataStart };
+  }
+
+  async #fill(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+    for (let done = 0; done < bytes.length; ) {
+      const { bytesRead } = await file.read(bytes, done, bytes.length - done, position + done);
+      if (bytesRead === 0) this.#damaged("it ends too early");
+      done += bytesRead;
+    }
+  }
+
+  #damaged(problem: string, cause?: unknown): never {
+    const path = this.#path;
+    throw new MedcossError("E_STORE_CORRUPT", { path, problem }, { cause });
+  }
+}
