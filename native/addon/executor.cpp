@@ -1,0 +1,86 @@
+#include "addon/executor.h"
+
+#include <pthread.h>
+
+#include <atomic>
+#include <chrono>
+
+#include "support/threads.h"
+
+namespace medcoss::addon {
+
+namespace {
+
+std::atomic<int64_t> configured_threads{0};
+
+// OpenMP keeps its thread count per calling thread, so each executor takes over the configured one by itself.
+void apply_threads() {
+  const int64_t count = configured_threads.load();
+  if (count > 0 && thread_count() != count) medcoss::configure_threads(count);
+}
+
+}  // namespace
+
+Executor::Executor(const char* thread_name) : thread_([this] { run(); }) {
+  pthread_setname_np(thread_.native_handle(), thread_name);
+}
+
+Executor::~Executor() {
+  abandon();
+  join();
+}
+
+bool Executor::post(Job job) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (ending_) return false;
+  jobs_.push_back(std::move(job));
+  wake_.notify_one();
+  return true;
+}
+
+bool Executor::finish(Job last) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (ending_) return false;
+  jobs_.push_back(std::move(last));
+  ending_ = true;
+  wake_.notify_one();
+  return true;
+}
+
+void Executor::abandon() {
+  std::deque<Job> dropped;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  ending_ = true;
+  dropped.swap(jobs_);
+  wake_.notify_one();
+}
+
+void Executor::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+bool Executor::take(Job* job) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  // `wait` binds to GLIBCXX_3.4.30, which RHEL 9 lacks; `wait_until` does not.
+  while (jobs_.empty() && !ending_) {
+    wake_.wait_until(lock, std::chrono::steady_clock::now() + std::chrono::hours(1));
+  }
+  if (jobs_.empty()) return false;
+  *job = std::move(jobs_.front());
+  jobs_.pop_front();
+  return true;
+}
+
+void Executor::run() {
+  for (Job job; take(&job); job = nullptr) {
+    apply_threads();
+    job();
+  }
+}
+
+void configure_threads(int64_t count) {
+  configured_threads.store(count);
+  medcoss::configure_threads(count);
+}
+
+}  // namespace medcoss::addon

@@ -1,0 +1,165 @@
+#include "addon/functions.h"
+
+#include <ATen/Version.h>
+#include <torch/version.h>
+
+#include <algorithm>
+
+#include "addon/call.h"
+#include "addon/executor.h"
+#include "addon/marshal.h"
+#include "addon/reader.h"
+#include "addon/results.h"
+#include "ops/cpu/crop_resize.h"
+#include "ops/cpu/kmeans.h"
+#include "ops/cpu/resample.h"
+#include "support/device.h"
+#include "support/error.h"
+#include "support/formula.h"
+#include "support/philox.h"
+#include "support/threads.h"
+
+namespace medcoss::addon {
+
+namespace {
+
+constexpr int64_t max_edge = 1 << 16;
+constexpr int64_t max_threads = 1024;
+constexpr int64_t max_count = int64_t{1} << 31;
+constexpr int64_t max_safe_integer = 9007199254740991;
+
+int64_t read_integer(const Napi::Value& value, const char* argument, int64_t low, int64_t high) {
+  const auto object = Napi::Object::New(value.Env());
+  object.Set(argument, value);
+  return Reader(object, "arguments").integer(argument, low, high);
+}
+
+Napi::Value BuildInfo(const Napi::CallbackInfo& info) {
+  return guarded(info, [&] {
+    const auto object = Napi::Object::New(info.Env());
+    object.Set("addon", MEDCOSS_VERSION);
+    object.Set("libtorch", TORCH_VERSION);
+    object.Set("cpuCapability", at::get_cpu_capability());
+    object.Set("bf16Hardware", has_bf16_products());
+    object.Set("threads", static_cast<double>(thread_count()));
+    return object;
+  });
+}
+
+Napi::Value ConfigureThreads(const Napi::CallbackInfo& info) {
+  return guarded(info, [&] {
+    configure_threads(read_integer(info[0], "count", 1, max_threads));
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value Formula(const Napi::CallbackInfo& info) {
+  return guarded(info, [&] {
+    if (!info[0].IsString()) refuse("name", "a string", describe(info[0]));
+    const int64_t count = read_integer(info[1], "count", 0, max_count);
+    const int64_t seed = read_integer(info[2], "seed", 0, max_safe_integer);
+    const auto result = Napi::Float64Array::New(info.Env(), static_cast<size_t>(count));
+    formula(info[0].As<Napi::String>().Utf8Value(), count, static_cast<uint64_t>(seed), result.Data());
+    return result;
+  });
+}
+
+Napi::Value PhiloxWords(const Napi::CallbackInfo& info) {
+  return guarded(info, [&] {
+    const auto arguments = Napi::Object::New(info.Env());
+    arguments.Set("key", info[0]);
+    arguments.Set("counter", info[1]);
+    const Reader reader(arguments, "arguments");
+    const auto key = reader.integers("key", 2, 0, 0xffffffff);
+    const auto counter = reader.integers("counter", 4, 0, 0xffffffff);
+    Words words{};
+    std::copy(counter.begin(), counter.end(), words.begin());
+    words = philox({static_cast<uint32_t>(key[0]), static_cast<uint32_t>(key[1])}, words);
+    const auto result = Napi::Uint32Array::New(info.Env(), words.size());
+    std::copy(words.begin(), words.end(), result.Data());
+    return result;
+  });
+}
+
+template <typename Result>
+Napi::Value on_shared_executor(const Napi::CallbackInfo& info, typename Call<Result>::Work work,
+                               typename Call<Result>::Convert convert) {
+  const auto environment = Environment::of(info.Env());
+  auto call = std::make_unique<Call<Result>>(info.Env(), Napi::Object(), std::move(work), std::move(convert));
+  const Napi::Promise promise = call->promise();
+  environment->expect();
+  environment->shared_executor().post(job_of(*environment, std::move(call)));
+  return promise;
+}
+
+Napi::Value CropResize(const Napi::CallbackInfo& info) {
+  return asynchronous(info, [&] {
+    const Reader options(info[0], "options");
+    const auto shape = options.integers("shape", 4, 0, max_edge);
+    const auto pixels = options.tensor("pixels", shape, {napi_uint8_array});
+    const auto crops = options.tensor("crops", {shape[0], 4}, {napi_float32_array});
+    const auto flips = options.tensor("flips", {shape[0]}, {napi_uint8_array});
+    const int64_t size = options.integer("size", 1, max_edge);
+    check_crops(crops, shape[1], shape[2], "options.crops");
+    return on_shared_executor<at::Tensor>(
+        info, [=] { return crop_resize(pixels, crops, flips, size); }, to_float32);
+  });
+}
+
+Napi::Value Resample(const Napi::CallbackInfo& info) {
+  return asynchronous(info, [&] {
+    const Reader options(info[0], "options");
+    const auto shape = options.integers("shape", 3, 1, max_edge);
+    const auto voxels = options.tensor("voxels", shape, {napi_float32_array});
+    const auto size = options.integers("size", 3, 1, max_edge);
+    const auto scale = options.numbers("scale", 3);
+    const auto shift = options.numbers("shift", 3);
+    std::optional<double> outside;
+    if (options.has("outside")) outside = options.number("outside");
+    ResampleGrid grid;
+    for (size_t axis = 0; axis < 3; axis++) grid[axis] = {size[axis], scale[axis], shift[axis]};
+    return on_shared_executor<at::Tensor>(info, [=] { return resample(voxels, grid, outside); }, to_float32);
+  });
+}
+
+Napi::Value to_kmeans_result(Napi::Env env, const KmeansResult& result) {
+  const auto object = Napi::Object::New(env);
+  object.Set("labels", to_int32(env, result.labels_N));
+  object.Set("centres", to_float32(env, result.centres_KD));
+  object.Set("inertia", result.inertia);
+  object.Set("iterations", static_cast<double>(result.iterations));
+  return object;
+}
+
+Napi::Value Kmeans(const Napi::CallbackInfo& info) {
+  return asynchronous(info, [&] {
+    const Reader options(info[0], "options");
+    const int64_t samples = options.integer("samples", 1, max_count);
+    const int64_t dimensions = options.integer("dimensions", 1, max_edge);
+    KmeansOptions plan;
+    plan.clusters = options.integer("clusters", 1, samples);
+    plan.data_ND = options.tensor("data", {samples, dimensions}, {napi_float32_array});
+    if (options.has("centres")) {
+      plan.centres_KD = options.tensor("centres", {plan.clusters, dimensions}, {napi_float32_array});
+    }
+    plan.seed = static_cast<uint64_t>(options.integer("seed", 0, max_safe_integer));
+    plan.restarts = options.integer("restarts", 1, max_edge);
+    plan.max_iterations = options.integer("maxIterations", 1, max_count);
+    plan.tolerance = options.number("tolerance", 0, 1);
+    return on_shared_executor<KmeansResult>(info, [plan] { return kmeans(plan); }, to_kmeans_result);
+  });
+}
+
+}  // namespace
+
+void define_functions(Napi::Env env, Napi::Object exports) {
+  exports.Set("buildInfo", Napi::Function::New(env, BuildInfo, "buildInfo"));
+  exports.Set("configureThreads", Napi::Function::New(env, ConfigureThreads, "configureThreads"));
+  exports.Set("formula", Napi::Function::New(env, Formula, "formula"));
+  exports.Set("philox", Napi::Function::New(env, PhiloxWords, "philox"));
+  exports.Set("cropResize", Napi::Function::New(env, CropResize, "cropResize"));
+  exports.Set("resample", Napi::Function::New(env, Resample, "resample"));
+  exports.Set("kmeans", Napi::Function::New(env, Kmeans, "kmeans"));
+}
+
+}  // namespace medcoss::addon

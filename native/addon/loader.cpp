@@ -1,0 +1,29 @@
+// Opens shared libraries by absolute path, so that an addon loaded afterwards finds them by soname.
+//
+// Invariant: links nothing but libc; it loads on every machine, also where LibTorch is missing.
+#include <dlfcn.h>
+#include <napi.h>
+
+#include <string>
+
+namespace {
+
+// preload(paths): opens the libraries in order; throws the dynamic linker's message for the first that fails.
+Napi::Value Preload(const Napi::CallbackInfo& info) {
+  const auto paths = info[0].As<Napi::Array>();
+  for (uint32_t i = 0; i < paths.Length(); i++) {
+    const std::string path = Napi::Value(paths.Get(i)).ToString().Utf8Value();
+    // Local: their many symbols must not bind into other addons. The libraries stay open for the process.
+    if (dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL) == nullptr) throw Napi::Error::New(info.Env(), dlerror());
+  }
+  return info.Env().Undefined();
+}
+
+Napi::Object initialise(Napi::Env env, Napi::Object exports) {
+  exports.Set("preload", Napi::Function::New(env, Preload, "preload"));
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(medcoss_loader, initialise)

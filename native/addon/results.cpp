@@ -1,0 +1,85 @@
+#include "addon/results.h"
+
+#include <cstring>
+
+namespace medcoss::addon {
+
+namespace {
+
+template <typename Array, typename Element>
+Array copy(Napi::Env env, const at::Tensor& values, at::ScalarType type) {
+  if (!values.defined()) return Array::New(env, 0);
+  const at::Tensor ready = values.detach().to(at::kCPU, type).contiguous();
+  const Array array = Array::New(env, static_cast<size_t>(ready.numel()));
+  if (ready.numel() > 0) std::memcpy(array.Data(), ready.const_data_ptr<Element>(), ready.nbytes());
+  return array;
+}
+
+template <typename List>
+Napi::Array numbers(Napi::Env env, const List& values) {
+  const auto array = Napi::Array::New(env, values.size());
+  for (size_t i = 0; i < values.size(); i++) {
+    array.Set(static_cast<uint32_t>(i), Napi::Number::New(env, static_cast<double>(values[i])));
+  }
+  return array;
+}
+
+}  // namespace
+
+Napi::Value to_float32(Napi::Env env, const at::Tensor& values) {
+  return copy<Napi::Float32Array, float>(env, values, at::kFloat);
+}
+
+Napi::Value to_int32(Napi::Env env, const at::Tensor& values) {
+  return copy<Napi::Int32Array, int32_t>(env, values, at::kInt);
+}
+
+Napi::Value to_uint8(Napi::Env env, const at::Tensor& values) {
+  return copy<Napi::Uint8Array, uint8_t>(env, values, at::kByte);
+}
+
+Napi::Value to_step_result(Napi::Env env, const StepResult& result) {
+  const auto object = Napi::Object::New(env);
+  object.Set("loss", result.loss);
+  object.Set("gradientNorm", result.gradient_norm);
+  object.Set("skipped", result.skipped);
+  object.Set("samples", static_cast<double>(result.samples));
+  return object;
+}
+
+Napi::Value to_reconstruction(Napi::Env env, const Reconstruction& result, const char* kind) {
+  const auto object = Napi::Object::New(env);
+  object.Set("kind", kind);
+  object.Set("shape", numbers(env, result.shape));
+  object.Set("original", to_float32(env, result.original));
+  object.Set("prediction", to_float32(env, result.prediction));
+  object.Set("mask", to_uint8(env, result.mask));
+  return object;
+}
+
+Napi::Value to_probe(Napi::Env env, const Probe& result) {
+  const auto gradients = Napi::Object::New(env);
+  for (const auto& [name, sample] : result.gradients) {
+    const auto one = Napi::Object::New(env);
+    one.Set("l2", sample.first);
+    one.Set("values", numbers(env, sample.second));
+    gradients.Set(name, one);
+  }
+  const auto object = Napi::Object::New(env);
+  object.Set("loss", result.loss);
+  object.Set("gradients", gradients);
+  object.Set("encoded", to_float32(env, result.encoded));
+  const auto encoded_shape = result.encoded.defined() ? result.encoded.sizes() : at::IntArrayRef();
+  object.Set("encodedShape", numbers(env, encoded_shape));
+  object.Set("mask", to_float32(env, result.mask));
+  object.Set("predicted", to_float32(env, result.predicted));
+  return object;
+}
+
+Napi::Value to_norms(Napi::Env env, const std::map<std::string, double>& norms) {
+  const auto object = Napi::Object::New(env);
+  for (const auto& [name, norm] : norms) object.Set(name, norm);
+  return object;
+}
+
+}  // namespace medcoss::addon
