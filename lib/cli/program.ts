@@ -1,22 +1,10 @@
 /**
  * The command line: every command registered on one commander program, and wrong use mapped to coded errors.
  */
-import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { ExitCode, MedcossError } from "../errors.js";
+import { packageVersion } from "../version.js";
 import { reportError, setDebug } from "./common.js";
-
-/** The nearest `package.json` above this file: that of the package, compiled or not. */
-export function packageVersion(): string {
-  for (let folder = new URL(".", import.meta.url); ; folder = new URL("..", folder)) {
-    try {
-      const found = JSON.parse(readFileSync(new URL("package.json", folder), "utf8"));
-      if (found.name === "medcoss") return found.version;
-    } catch (error) {
-      if (folder.pathname === "/") throw error;
-    }
-  }
-}
 
 async function commands(): Promise<Array<(program: Command) => void>> {
   const names = ["demo", "pack", "pretrain", "inspect", "golden", "doctor", "libtorch", "convert"];

@@ -47,13 +47,19 @@ export interface Training {
 export interface Resolved<T> {
   training: Training;
   own: T;
+  /** Not part of `json`. */
+  resume: boolean;
   json: PlainObject;
 }
 
 /** The name of a size with these dimensions, if it has one. */
 export function modelName(size: ModelSize): ModelName | undefined {
   const key = (value: ModelSize) =>
-    JSON.stringify(Object.entries(value).filter(([, field]) => field !== undefined).sort());
+    JSON.stringify(
+      Object.entries(value)
+        .filter(([, field]) => field !== undefined)
+        .sort(),
+    );
   return modelNames.find((name) => key(models[name]()) === key(size));
 }
 
@@ -113,7 +119,7 @@ export function resolvePretrain(
   const parsed = parseConfig(pretrainSchema, input);
   const training = settle(parsed);
   const own = { store: parsed.store, out: parsed.out, stages: parsed.stages };
-  return { training, own, json: toJson(parsed, training, own) };
+  return { training, own, resume: parsed.resume, json: toJson(parsed, training, own) };
 }
 
 /** Checks and settles the configuration of one stage. */
@@ -133,6 +139,7 @@ export function resolveStage(
   return {
     training,
     own: { modality, data, validation, tokenizer, stage, out },
+    resume: parsed.resume,
     json: toJson(parsed, training, named),
   };
 }

@@ -116,11 +116,15 @@ const training = {
     .optional()
     .describe("Steps between two validations; by default one after each epoch."),
   checkpoint,
+  resume: z
+    .boolean()
+    .default(false)
+    .describe("Goes on with the run in `out`, or starts it; a finished one is left alone."),
   reconstructions: z
     .int()
     .min(0)
     .max(64)
-    .default(4)
+    .default(6)
     .describe("Samples of each stage whose reconstruction is drawn."),
   nonFiniteLimit: whole()
     .default(10)

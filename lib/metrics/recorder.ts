@@ -41,7 +41,7 @@ async function removeEvents(folder: string): Promise<void> {
 }
 
 /** The two open files of a run's metrics. */
-export class Recorder {
+export class Recorder implements AsyncDisposable {
   readonly #folder: string;
   readonly #rows: FileHandle;
   readonly #events: FileHandle;
@@ -84,5 +84,9 @@ export class Recorder {
   async close(): Promise<void> {
     await this.#rows.close();
     await this.#events.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 }

@@ -1,0 +1,167 @@
+/**
+ * The schema of `pack`: every field with its default and its documentation.
+ *
+ * Invariant: whatever decides a record's values stands under `preprocessing`, so that its digest tells two stores apart.
+ */
+import { z } from "zod";
+
+const whole = () => z.int().positive();
+const share = () => z.number().min(0).max(1);
+
+/** What is done to a file's content; each makes records of one input kind. */
+export const recipeKinds = {
+  report: "text",
+  xray: "image2d",
+  pathology: "image2d",
+  ct: "volume3d",
+  mri: "volume3d",
+} as const;
+export type Recipe = keyof typeof recipeKinds;
+export const recipeNames = Object.keys(recipeKinds) as [Recipe, ...Recipe[]];
+
+const modalityName = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,31}$/, "Expected lower-case letters, digits and hyphens");
+
+const source = z.strictObject({
+  modality: modalityName.describe("Name of the modality in the store."),
+  recipe: z.enum(recipeNames).describe("Preprocessing: that of one of the five modalities."),
+  path: z.string().min(1).describe("A file, or a folder that is searched with its subfolders."),
+});
+export type PackSource = z.infer<typeof source>;
+
+const columns = z
+  .strictObject({
+    findings: z.string().optional().describe("Column of the findings."),
+    impression: z.string().optional().describe("Column of the impression, put before the findings."),
+    text: z.string().optional().describe("Column of whole reports, in place of the two."),
+    case: z.string().optional().describe("Column of the patient or case."),
+  })
+  .prefault({})
+  .describe("Columns of report tables; those not named are guessed.");
+
+const report = z
+  .strictObject({
+    length: whole().min(3).max(512).default(112).describe("Tokens of a record."),
+    cleaning: z
+      .enum(["published", "plain"])
+      .default("published")
+      .describe("Lower-case words without punctuation, as published, or the text as it is."),
+    minimumWords: whole().default(3).describe("Shorter reports are rejected."),
+  })
+  .prefault({});
+
+const image = (channels: 1 | 3) =>
+  z
+    .strictObject({
+      size: whole().max(4096).default(224).describe("Edge of a record in pixels."),
+      kernel: z
+        .enum(["nearest", "linear", "cubic", "mitchell", "lanczos2", "lanczos3"])
+        .default("cubic")
+        .describe("Interpolation; all but nearest smooth when they shrink."),
+      channels: z
+        .union([z.literal(1), z.literal(3)])
+        .default(channels)
+        .describe("1 for grey, 3 for colour (RGB)."),
+    })
+    .prefault({});
+
+const volumeSize = z
+  .tuple([whole(), whole(), whole()])
+  .default([16, 192, 192])
+  .describe("Depth, height and width of a record in voxels.");
+const inPlane = z
+  .enum(["rows", "columns"])
+  .default("rows")
+  .describe("Which in-plane axis is the height: rows (y), or columns (x) as published.");
+
+const ct = z
+  .strictObject({
+    clip: z.tuple([z.number(), z.number()]).default([-1024, 1024]).describe("Hounsfield units kept."),
+    spacingMm: z.number().positive().default(1).describe("Edge of a voxel before cutting tiles."),
+    tileDepth: whole().default(24).describe("Slices of a tile."),
+    stride: whole().default(12).describe("Slices from one tile to the next."),
+    minimumDepth: whole().default(13).describe("Volumes with fewer slices are rejected."),
+    bodyCrop: z
+      .strictObject({
+        above: whole().default(320).describe("First in-plane size above which the rim is cut off."),
+        from: share().default(0.1).describe("Share of both in-plane axes where the kept part begins."),
+        to: share().default(0.9).describe("Share where it ends."),
+      })
+      .prefault({}),
+    size: volumeSize,
+    inPlane,
+    scale: z.number().positive().default(1 / 1024).describe("The network sees value x scale."),
+  })
+  .prefault({});
+
+const mri = z
+  .strictObject({
+    depthRange: z.tuple([share(), share()]).default([0.1, 0.9]).describe("Share of the slices kept."),
+    stride: whole().default(8).describe("Slices from one tile to the next."),
+    percentiles: z
+      .tuple([z.number().min(0).max(100), z.number().min(0).max(100)])
+      .default([0.2, 99.8])
+      .describe("Values of a tile are clipped to these percentiles before they are normalised."),
+    size: volumeSize,
+    inPlane,
+  })
+  .prefault({});
+
+const preprocessing = z
+  .strictObject({ report, xray: image(1), pathology: image(3), ct, mri })
+  .prefault({});
+export type Preprocessing = z.infer<typeof preprocessing>;
+
+const validation = z
+  .strictObject({
+    share: share().default(0.1).describe("Share of the cases put aside for validation."),
+    minimumCases: whole().default(20).describe("With fewer cases none is put aside."),
+    keepRecords: whole()
+      .default(32)
+      .describe("Records that training keeps at least, whatever the share: one batch."),
+  })
+  .prefault({});
+
+const limits = z
+  .strictObject({
+    pixels: whole().default(2 ** 27).describe("Pixels of an image."),
+    voxels: whole().default(2 ** 27).describe("Voxels of a volume."),
+    fileBytes: whole().default(2 ** 32).describe("Bytes of a file."),
+    rowBytes: whole().default(2 ** 20).describe("Bytes of a table's row."),
+    seconds: z.number().positive().default(60).describe("Time for one file; per 1,000 rows of a table."),
+  })
+  .prefault({});
+export type Limits = z.infer<typeof limits>;
+
+export const packSchema = z.strictObject({
+  out: z.string().min(1).describe("Folder of the store; made if need be, added to if it exists."),
+  sources: z.array(source).min(1, "Expected at least one source").describe("What to pack."),
+  tokenizer: z
+    .string()
+    .optional()
+    .describe("tokenizer.json or vocab.txt (WordPiece); by default the uncased BERT vocabulary."),
+  columns,
+  splitColumn: z
+    .string()
+    .optional()
+    .describe("Column that says train, validation or test; test is left out of the store."),
+  casePattern: z
+    .string()
+    .optional()
+    .describe("Regular expression on a file's relative path; its first group is the case."),
+  includeLabels: z
+    .boolean()
+    .default(false)
+    .describe("Keeps files that end in _label, _seg or _mask and folders named masks or labels."),
+  hashPaths: z.boolean().default(false).describe("Writes digests in place of file and case names."),
+  strict: z.boolean().default(false).describe("Fails when a file was rejected."),
+  workers: whole().max(256).optional().describe("Decoding processes; by default one per core."),
+  hdf5Dataset: z.string().default("image").describe("Data set of an HDF5 file that is the volume."),
+  preprocessing,
+  validation,
+  limits,
+});
+
+export type PackConfig = z.input<typeof packSchema>;
+export type ResolvedPack = z.output<typeof packSchema>;

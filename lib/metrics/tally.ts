@@ -1,0 +1,94 @@
+/**
+ * The figures of a stage's summary, gathered from its metric rows.
+ *
+ * Invariant: a pure function of the rows, so a resumed stage that reads its earlier rows again ends with the same summary.
+ */
+import type { MetricRow } from "./types.js";
+
+export interface BeforeAfter {
+  before: number;
+  after: number;
+}
+
+const WINDOW = 10;
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+export class Tally {
+  readonly #first: number[] = [];
+  readonly #last: number[] = [];
+  readonly #batchSize: number;
+  #finite = 0;
+  #step = 0;
+  #epoch = { number: 0, sum: 0, count: 0 };
+  #validation: BeforeAfter | undefined;
+  #validatedAt = -1;
+  #seconds = 0;
+  #samples = 0;
+  /** Steps whose loss was not finite. */
+  skipped = 0;
+
+  constructor(batchSize: number) {
+    this.#batchSize = batchSize;
+  }
+
+  add(row: MetricRow): void {
+    if (row.kind === "validation") this.#addValidation(row);
+    else this.#addStep(row);
+  }
+
+  #addValidation(row: MetricRow): void {
+    this.#validatedAt = row.step;
+    if (row.loss === null) return;
+    this.#validation = { before: this.#validation?.before ?? row.loss, after: row.loss };
+  }
+
+  #addStep(row: MetricRow): void {
+    const samples = (row.step - this.#step) * this.#batchSize;
+    this.#step = row.step;
+    this.#samples += samples;
+    if (row.samplesPerSecond > 0) this.#seconds += samples / row.samplesPerSecond;
+    if (row.loss === null) {
+      this.skipped++;
+      return;
+    }
+    this.#finite++;
+    if (this.#first.length < WINDOW) this.#first.push(row.loss);
+    this.#last.push(row.loss);
+    if (this.#last.length > WINDOW) this.#last.shift();
+    if (this.#epoch.number !== row.epoch) this.#epoch = { number: row.epoch, sum: 0, count: 0 };
+    this.#epoch.sum += row.loss;
+    this.#epoch.count++;
+  }
+
+  /** Whether there is a validation row of this step. */
+  validatedAt(step: number): boolean {
+    return this.#validatedAt === step;
+  }
+
+  /** Mean loss of the latest epoch's rows. */
+  get epochLoss(): number {
+    return this.#epoch.sum / this.#epoch.count;
+  }
+
+  /** Mean loss of the first and the last tenth of the rows, at most 10 each. */
+  get trainingLoss(): BeforeAfter {
+    const count = Math.min(WINDOW, Math.ceil(this.#finite / 10));
+    return { before: mean(this.#first.slice(0, count)), after: mean(this.#last.slice(-count)) };
+  }
+
+  get validationLoss(): BeforeAfter | undefined {
+    return this.#validation;
+  }
+
+  get samples(): number {
+    return this.#samples;
+  }
+
+  /** Seconds spent in steps, without validation and checkpoints. */
+  get seconds(): number {
+    return this.#seconds;
+  }
+}

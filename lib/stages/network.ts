@@ -1,0 +1,38 @@
+/**
+ * The network of a stage, built from its configuration.
+ */
+import { nativeModelSize } from "../config/models.js";
+import { nativeBehaviour } from "../config/presets.js";
+import type { Training } from "../config/resolve.js";
+import type { NativeStart, NativeTrainerOptions } from "../native/types.js";
+import { Trainer } from "../trainer.js";
+
+/** What the native trainer is made with. */
+export function trainerOptions(
+  training: Training,
+  tokenizerVocabulary: number,
+  stage: number,
+  start: NativeStart,
+): NativeTrainerOptions {
+  const { beta1, beta2, epsilon, weightDecay } = training.behaviour.optimizer;
+  return {
+    size: nativeModelSize(training.model, tokenizerVocabulary),
+    behaviour: nativeBehaviour(training.behaviour),
+    optimizer: { beta1, beta2, epsilon, weightDecay },
+    device: training.device,
+    precision: training.precision,
+    seed: training.seed,
+    stage,
+    start,
+  };
+}
+
+/** Builds the network; throws E_NO_CUDA, E_CHECKPOINT_SHAPE and others of the registry. */
+export function createTrainer(
+  training: Training,
+  tokenizerVocabulary: number,
+  stage: number,
+  start: NativeStart,
+): Promise<Trainer> {
+  return Trainer.create(trainerOptions(training, tokenizerVocabulary, stage, start));
+}

@@ -1,0 +1,173 @@
+/**
+ * A run: its stages one after another, each starting from the encoder and embeddings of the one before.
+ *
+ * Invariant: a stage begins only after the checkpoint and the summary of the one before are on disk.
+ */
+import { join } from "node:path";
+import type { PlainObject } from "../config/parse.js";
+import { type Resolved, resolvePretrain } from "../config/resolve.js";
+import type { PretrainInput, PretrainParsed } from "../config/training.js";
+import { openStore, type Store } from "../data/store.js";
+import { METRICS_FILE, Recorder } from "../metrics/recorder.js";
+import { readRows, rowsUpTo } from "../metrics/rows.js";
+import { type CheckpointState, latestCheckpoint, MODEL_FILE } from "./checkpoint.js";
+import { prepareProcess } from "./environment.js";
+import {
+  checkRunFolder,
+  isFinished,
+  openRunFolder,
+  readSummary,
+  recordedConfig,
+  stageFolder,
+  writeFinal,
+} from "./run-folder.js";
+import { runStage, type StagePlan } from "./run-stage.js";
+import { datasetData, type StageData } from "./stage-data.js";
+import { carryOver, startOf } from "./start.js";
+import { defaultStages, storeParts, vocabularyOf } from "./store-data.js";
+import type { Hooks, MetricRow, RunResult, StageResult } from "./types.js";
+
+export type PretrainConfig = PretrainInput;
+
+type Config = Resolved<Pick<PretrainParsed, "store" | "out" | "stages">>;
+
+/** A stage of the run before its network is built. */
+export interface PlannedStage {
+  stage: number;
+  modality: string;
+  folder: string;
+  data: StageData;
+}
+
+/** All stages of a configuration with their data; throws before anything is trained if one does not fit. */
+export async function planStages(config: Config, store: Store): Promise<PlannedStage[]> {
+  const names = config.own.stages ?? defaultStages(store.modalities);
+  const planned: PlannedStage[] = [];
+  for (const [index, modality] of names.entries()) {
+    const stage = index + 1;
+    const parts = await storeParts(store, modality, stage);
+    const data = datasetData(parts, config.training);
+    planned.push({
+      stage,
+      modality,
+      data,
+      folder: join(config.own.out, stageFolder(stage, modality)),
+    });
+  }
+  return planned;
+}
+
+/** How far an earlier process got. */
+interface Earlier {
+  results: StageResult[];
+  /** Checkpoint of the stage that comes next, if it has one. */
+  from?: { path: string; state: CheckpointState };
+}
+
+async function readEarlier(stages: readonly PlannedStage[]): Promise<Earlier> {
+  const results: StageResult[] = [];
+  for (const { folder } of stages) {
+    const result = await readSummary(folder);
+    if (!result) return { results, from: await latestCheckpoint(folder) };
+    results.push(result);
+  }
+  return { results };
+}
+
+async function keptRows(out: string, earlier: Earlier): Promise<MetricRow[]> {
+  const rows = await readRows(join(out, METRICS_FILE));
+  return rowsUpTo(rows, earlier.results.length + 1, earlier.from?.state.step ?? -1);
+}
+
+/** What all stages of a run share. */
+type Shared = Pick<
+  StagePlan,
+  "training" | "vocabulary" | "root" | "configuration" | "recorder" | "hooks"
+>;
+
+async function* runStages(
+  shared: Shared,
+  stages: readonly PlannedStage[],
+  earlier: Earlier,
+  rows: readonly MetricRow[],
+  tokenizerDigest: string | undefined,
+): AsyncGenerator<MetricRow, StageResult[]> {
+  const results = [...earlier.results];
+  for (const planned of stages.slice(results.length)) {
+    const before = stages[planned.stage - 2];
+    const start = before
+      ? carryOver(join(before.folder, "checkpoint", MODEL_FILE))
+      : await startOf(shared.training.startFrom, tokenizerDigest);
+    const next = results.length === earlier.results.length;
+    const own = next ? rows.filter((row) => row.stage === planned.stage) : [];
+    const from = next ? earlier.from : undefined;
+    results.push(yield* runStage({ ...shared, ...planned, start, rows: own, from }));
+  }
+  return results;
+}
+
+async function* run(
+  config: Config,
+  store: Store,
+  hooks: Hooks,
+): AsyncGenerator<MetricRow, RunResult> {
+  const { training, json } = config;
+  const { out } = config.own;
+  const stages = await planStages(config, store);
+  const tokenizer = await store.tokenizer();
+  const vocabulary = await vocabularyOf(training, tokenizer);
+  await startOf(training.startFrom, tokenizer?.digest);
+  const configuration: PlainObject = { ...json, stages: stages.map((stage) => stage.modality) };
+  await using _lock = await openRunFolder(out, configuration, prepareProcess(training));
+  const earlier = await readEarlier(stages);
+  const rows = await keptRows(out, earlier);
+  await using recorder = await Recorder.open(out, rows);
+  const shared = { training, vocabulary, root: out, configuration, recorder, hooks };
+  const results = yield* runStages(shared, stages, earlier, rows, tokenizer?.digest);
+  const last = stages[stages.length - 1] as PlannedStage;
+  await writeFinal(out, join(last.folder, "checkpoint"));
+  return { out, stages: results, alreadyFinished: false };
+}
+
+/** With `resume`, the stages that the run was begun with unless the caller names others. */
+async function withRecordedStages(config: Config): Promise<Config> {
+  if (!config.resume || config.own.stages) return config;
+  const stages = (await recordedConfig(config.own.out))?.stages as string[] | undefined;
+  if (!stages) return config;
+  return { ...config, own: { ...config.own, stages }, json: { ...config.json, stages } };
+}
+
+async function finishedRun(out: string, names: readonly string[]): Promise<RunResult> {
+  const folders = names.map((name, index) => join(out, stageFolder(index + 1, name)));
+  const stages = await Promise.all(folders.map(readSummary));
+  return { out, stages: stages.filter((stage) => stage !== undefined), alreadyFinished: true };
+}
+
+/**
+ * Runs all stages and yields the rows that they log; the result is the generator's return value. Leaving the loop early
+ * saves a checkpoint. Throws as `pretrain` does.
+ */
+export async function* pretrainSteps(
+  input: PretrainConfig,
+  hooks: Hooks = {},
+): AsyncGenerator<MetricRow, RunResult> {
+  const config = await withRecordedStages(resolvePretrain(input));
+  const { out, stages } = config.own;
+  await checkRunFolder(out, config.json, config.resume);
+  if (config.resume && stages && (await isFinished(out))) return finishedRun(out, stages);
+  await using store = await openStore(config.own.store);
+  return yield* run(config, store, hooks);
+}
+
+/**
+ * Pre-trains over the stages and resolves to their summaries. Throws E_INTERRUPTED after saving when `hooks.signal` is
+ * aborted, and E_CONFIG, E_NO_STORE, E_NO_MODALITY, E_BATCH_TOO_LARGE, E_RUN_EXISTS, E_RUN_CHANGED, E_RUN_LOCKED,
+ * E_NON_FINITE, E_DISK_FULL and others of the registry.
+ */
+export async function pretrain(input: PretrainConfig, hooks: Hooks = {}): Promise<RunResult> {
+  const steps = pretrainSteps(input, hooks);
+  for (;;) {
+    const next = await steps.next();
+    if (next.done) return next.value;
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * The folder of a run: who owns it, what it was made with, where its parts are.
+ *
+ * Invariant: one process writes to it; its `config.json` is what every checkpoint in it was trained with.
+ */
+import {
+  access,
+  constants,
+  copyFile,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+} from "node:fs/promises";
+import { join } from "node:path";
+import { type PlainObject, readConfigFile } from "../config/parse.js";
+import { differences } from "../config/resolve.js";
+import { MedcossError } from "../errors.js";
+import { flushFolder, replaceJson, writing } from "../files.js";
+import { MODEL_FILE, readState, STATE_FILE } from "./checkpoint.js";
+import { type Lock, lockFolder } from "./lock.js";
+import type { StageResult } from "./types.js";
+
+const CONFIG_FILE = "config.json";
+const SUMMARY_FILE = "summary.json";
+const FINAL = "final";
+const MOST_DIFFERENCES = 5;
+
+const exists = (path: string) =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
+
+/** `stages/02-xray`. */
+export function stageFolder(stage: number, modality: string): string {
+  return join("stages", `${String(stage).padStart(2, "0")}-${modality}`);
+}
+
+/** The configuration that a run was begun with; undefined where there is no run. */
+export async function recordedConfig(out: string): Promise<PlainObject | undefined> {
+  const path = join(out, CONFIG_FILE);
+  return (await exists(path)) ? readConfigFile(path) : undefined;
+}
+
+/** Refuses to go on with a run that was made with another configuration. */
+async function refuseChanges(out: string, configuration: PlainObject): Promise<void> {
+  const recorded = await recordedConfig(out);
+  if (!recorded) return;
+  const changed = differences(recorded, configuration);
+  if (changed.length === 0) return;
+  const more = changed.length - MOST_DIFFERENCES;
+  const shown = changed.slice(0, MOST_DIFFERENCES).join("; ");
+  const text = more > 0 ? `${shown}; and ${more} more` : shown;
+  throw new MedcossError("E_RUN_CHANGED", { path: out, differences: text });
+}
+
+async function isEmpty(folder: string): Promise<boolean> {
+  return writing(folder, async () => {
+    const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return [];
+      throw error;
+    });
+    return names.every((name) => name === "lock" || name.startsWith("lock."));
+  });
+}
+
+/** Refuses a folder that this configuration must not be written to. */
+export async function checkRunFolder(
+  out: string,
+  configuration: PlainObject,
+  resume: boolean,
+): Promise<void> {
+  if (resume) return refuseChanges(out, configuration);
+  if (!(await isEmpty(out))) throw new MedcossError("E_RUN_EXISTS", { path: out });
+}
+
+/** Takes the folder and writes what the run is made with. */
+export async function openRunFolder(
+  out: string,
+  configuration: PlainObject,
+  environment: PlainObject,
+): Promise<Lock> {
+  const lock = await lockFolder(out);
+  try {
+    await replaceJson(join(out, CONFIG_FILE), configuration);
+    await replaceJson(join(out, "environment.json"), environment);
+    return lock;
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+/** The summary of a finished stage; undefined while it is not finished. */
+export async function readSummary(folder: string): Promise<StageResult | undefined> {
+  const path = join(folder, SUMMARY_FILE);
+  if (!(await exists(path))) return undefined;
+  return JSON.parse(await readFile(path, "utf8"));
+}
+
+export async function writeSummary(folder: string, summary: StageResult): Promise<void> {
+  await replaceJson(join(folder, SUMMARY_FILE), summary);
+}
+
+/** Whether the last stage's weights are in `final/`. */
+export async function isFinished(out: string): Promise<boolean> {
+  return exists(join(out, FINAL, STATE_FILE));
+}
+
+/** Puts the weights and the state of the last stage's checkpoint into `final/`. */
+export async function writeFinal(out: string, checkpoint: string): Promise<void> {
+  const temporary = join(out, ".final.tmp");
+  const target = join(out, FINAL);
+  await writing(target, async () => {
+    await rm(temporary, { recursive: true, force: true });
+    await mkdir(temporary);
+    await copyFile(
+      join(checkpoint, MODEL_FILE),
+      join(temporary, MODEL_FILE),
+      constants.COPYFILE_FICLONE,
+    );
+    const state = await readState(checkpoint);
+    const model = state?.files[MODEL_FILE];
+    await replaceJson(join(temporary, STATE_FILE), { ...state, files: { [MODEL_FILE]: model } });
+    await rm(target, { recursive: true, force: true });
+    await rename(temporary, target);
+    await flushFolder(out);
+  });
+}

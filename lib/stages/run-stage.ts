@@ -1,0 +1,142 @@
+/**
+ * One stage from its start or its last checkpoint to its summary.
+ *
+ * Invariant: `summary.json` is written last; a stage without one is gone on with, a stage with one is left alone.
+ */
+import { mkdir } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { stageHorizon } from "../config/schedule.js";
+import type { PlainObject } from "../config/parse.js";
+import type { Training } from "../config/resolve.js";
+import { MedcossError } from "../errors.js";
+import { writing } from "../files.js";
+import type { Recorder } from "../metrics/recorder.js";
+import { Tally } from "../metrics/tally.js";
+import type { NativeStart } from "../native/types.js";
+import { writeReconstructions } from "../pictures/index.js";
+import type { Trainer } from "../trainer.js";
+import { type CheckpointState, saveCheckpoint } from "./checkpoint.js";
+import { runLoop } from "./loop.js";
+import { createTrainer } from "./network.js";
+import { writeSummary } from "./run-folder.js";
+import type { StageData } from "./stage-data.js";
+import type { Hooks, MetricRow, StageResult } from "./types.js";
+
+export interface StagePlan {
+  stage: number;
+  modality: string;
+  training: Training;
+  data: StageData;
+  /** Rows of the token table where the model leaves them to the tokenizer. */
+  vocabulary: number;
+  /** Where the weights of the first step come from. */
+  start: NativeStart;
+  /** Folder of the run, which paths in the summary are relative to. */
+  root: string;
+  folder: string;
+  /** What `state.json` records of the configuration. */
+  configuration: PlainObject;
+  recorder: Recorder;
+  /** Rows of this stage that are kept from before. */
+  rows: readonly MetricRow[];
+  /** Checkpoint to go on from. */
+  from?: { path: string; state: CheckpointState };
+  hooks: Hooks;
+}
+
+/** Steps of the stage; a stream needs `maxSteps`. */
+export function stageSteps(training: Training, data: StageData): number {
+  const perEpoch = data.items.stepsPerEpoch;
+  if (perEpoch !== undefined) return stageHorizon(training.epochs, perEpoch, training.maxSteps);
+  if (training.maxSteps !== undefined) return training.maxSteps;
+  throw new MedcossError("E_CONFIG", {
+    field: "maxSteps",
+    problem: "a stream of batches has no length, so the number of steps must be given",
+  });
+}
+
+/** Fields that say where files are on this machine. */
+const places = new Set(["store", "data", "out", "startFrom", "tokenizer"]);
+
+function withoutPlaces(configuration: PlainObject): PlainObject {
+  return Object.fromEntries(Object.entries(configuration).filter(([key]) => !places.has(key)));
+}
+
+function stateAt(plan: StagePlan, step: number): Omit<CheckpointState, "version" | "files"> {
+  return {
+    stage: plan.stage,
+    modality: plan.modality,
+    step,
+    configuration: withoutPlaces(plan.configuration),
+    digests: { data: plan.data.digest, tokenizer: plan.data.tokenizer?.digest },
+  };
+}
+
+/** Refuses to go on with other data than the checkpoint was trained on. */
+function checkData(plan: StagePlan): void {
+  const before = plan.from?.state.digests.data;
+  if (before === undefined || before === plan.data.digest) return;
+  throw new MedcossError("E_RUN_CHANGED", {
+    path: plan.root,
+    differences: `the data of ${plan.modality} are others`,
+  });
+}
+
+async function draw(plan: StagePlan, trainer: Trainer, step: number): Promise<string[]> {
+  const samples = plan.training.reconstructions;
+  const batch = samples > 0 ? await plan.data.preview(samples) : undefined;
+  if (!batch) return [];
+  const folder = join(plan.folder, "reconstructions");
+  const key = { stage: plan.stage, step };
+  const { channelOrder } = plan.training.behaviour.images;
+  const files = await writing(folder, () =>
+    writeReconstructions(trainer, batch, key, folder, plan.data.tokenizer, {
+      channelOrder,
+      modality: plan.modality,
+      samples,
+    }),
+  );
+  return files.map((file) => relative(plan.root, file));
+}
+
+function summarise(plan: StagePlan, tally: Tally, steps: number): StageResult {
+  return {
+    stage: plan.stage,
+    modality: plan.modality,
+    steps,
+    epochs: steps / (plan.data.items.stepsPerEpoch ?? steps),
+    samples: tally.samples,
+    trainingLoss: tally.trainingLoss,
+    validationLoss: tally.validationLoss,
+    skippedSteps: tally.skipped,
+    samplesPerSecond: tally.samples / tally.seconds,
+    seconds: tally.seconds,
+    checkpoint: relative(plan.root, join(plan.folder, "checkpoint")),
+    reconstructions: [],
+  };
+}
+
+/** Trains the stage, yields the rows it logs, and returns its summary. */
+export async function* runStage(plan: StagePlan): AsyncGenerator<MetricRow, StageResult> {
+  checkData(plan);
+  const { stage, modality, training, data, hooks, recorder } = plan;
+  const steps = stageSteps(training, data);
+  const from = plan.from?.state.step ?? 0;
+  await writing(plan.folder, () => mkdir(plan.folder, { recursive: true }));
+  const start: NativeStart = plan.from ? { kind: "random" } : plan.start;
+  await using trainer = await createTrainer(training, plan.vocabulary, stage, start);
+  if (plan.from) await trainer.load(plan.from.path);
+  const tally = new Tally(training.batchSize);
+  for (const row of plan.rows) tally.add(row);
+  hooks.onStage?.({ stage, modality, steps, done: from });
+  const save = (step: number) => saveCheckpoint(trainer, plan.folder, stateAt(plan, step));
+  const { items, validation } = data;
+  yield* runLoop({
+    ...{ stage, modality, training, trainer, items, validation, recorder, tally, from, steps },
+    ...{ save, hooks },
+  });
+  const summary = summarise(plan, tally, steps);
+  summary.reconstructions = await draw(plan, trainer, steps);
+  await writeSummary(plan.folder, summary);
+  return summary;
+}

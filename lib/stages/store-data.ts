@@ -1,0 +1,51 @@
+/**
+ * What stages take from a store.
+ */
+import type { Training } from "../config/resolve.js";
+import type { Store } from "../data/store.js";
+import { loadTokenizer, type Tokenizer } from "../data/tokenizer.js";
+import { MedcossError } from "../errors.js";
+import type { DatasetParts } from "./stage-data.js";
+
+/** The order in which the published stages follow each other; others come after, in the store's order. */
+const publishedOrder = ["report", "xray", "ct", "mri", "pathology"];
+
+/** All modalities of a store in the order of their stages. */
+export function defaultStages(modalities: readonly string[]): string[] {
+  const known = publishedOrder.filter((name) => modalities.includes(name));
+  return [...known, ...modalities.filter((name) => !publishedOrder.includes(name))];
+}
+
+/** The datasets of one modality. Throws E_NO_MODALITY. */
+export async function storeParts(
+  store: Store,
+  modality: string,
+  stage: number,
+): Promise<DatasetParts> {
+  const info = store.info(modality);
+  const text = info.kind === "text";
+  return {
+    modality,
+    stage,
+    train: store.dataset(modality, "train"),
+    validation: store.dataset(modality, "validation"),
+    tokenizer: text ? await store.tokenizer() : undefined,
+    digest: `${info.preprocessingDigest}:${info.train}+${info.validation}`,
+  };
+}
+
+/** Rows of the token table: the model's, else the tokenizer's, which must fit into it. */
+export async function vocabularyOf(
+  training: Training,
+  tokenizer: Tokenizer | undefined,
+): Promise<number> {
+  const { vocabulary } = training.model;
+  if (vocabulary === undefined) return (tokenizer ?? (await loadTokenizer())).vocabularySize;
+  if (tokenizer && tokenizer.vocabularySize > vocabulary) {
+    throw new MedcossError("E_CONFIG", {
+      field: "model.vocabulary",
+      problem: `the tokenizer has ${tokenizer.vocabularySize} ids, the model ${vocabulary}`,
+    });
+  }
+  return vocabulary;
+}

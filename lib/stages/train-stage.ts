@@ -1,0 +1,137 @@
+/**
+ * One stage on its own: data of the caller's or of a store in, a checkpoint out.
+ */
+import { join } from "node:path";
+import type { Batch } from "../batch.js";
+import type { PlainObject } from "../config/parse.js";
+import { type Resolved, resolveStage } from "../config/resolve.js";
+import type { StageInput, StageParsed } from "../config/training.js";
+import type { Dataset } from "../data/dataset.js";
+import { openStore } from "../data/store.js";
+import { loadTokenizer, type Tokenizer } from "../data/tokenizer.js";
+import { MedcossError } from "../errors.js";
+import { METRICS_FILE, Recorder } from "../metrics/recorder.js";
+import { readRows, rowsUpTo } from "../metrics/rows.js";
+import { latestCheckpoint } from "./checkpoint.js";
+import { prepareProcess } from "./environment.js";
+import { checkRunFolder, openRunFolder, readSummary } from "./run-folder.js";
+import { runStage } from "./run-stage.js";
+import { datasetData, type StageData, streamData } from "./stage-data.js";
+import { startOf } from "./start.js";
+import { storeParts, vocabularyOf } from "./store-data.js";
+import type { Hooks, MetricRow, StageResult } from "./types.js";
+
+/** Configuration of one stage. */
+export type StageConfig = Omit<StageInput, "data" | "validation"> & {
+  /** Path of a store, records of one's own, or batches. */
+  data: string | Dataset | AsyncIterable<Batch>;
+  validation?: Dataset;
+};
+
+type Own = Pick<StageParsed, "modality" | "data" | "validation" | "tokenizer" | "stage" | "out">;
+
+function isStream(data: unknown): data is AsyncIterable<Batch> {
+  return typeof data === "object" && data !== null && Symbol.asyncIterator in data;
+}
+
+function isDataset(data: unknown): data is Dataset {
+  return typeof (data as Dataset | undefined)?.read === "function";
+}
+
+async function ownTokenizer(own: Own, kind: string | undefined): Promise<Tokenizer | undefined> {
+  if (own.tokenizer !== undefined) return loadTokenizer(own.tokenizer);
+  return kind === "text" ? loadTokenizer() : undefined;
+}
+
+/** The data of a stage, and the store to close after it. */
+interface Opened {
+  data: StageData;
+  tokenizer?: Tokenizer;
+  close(): Promise<void>;
+}
+
+async function fromStore(path: string, { own, training }: Resolved<Own>): Promise<Opened> {
+  const store = await openStore(path);
+  try {
+    const parts = await storeParts(store, own.modality, own.stage);
+    const tokenizer = await store.tokenizer();
+    return { data: datasetData(parts, training), tokenizer, close: () => store.close() };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+async function openData(config: Resolved<Own>): Promise<Opened> {
+  const { own, training } = config;
+  const { modality, stage, data } = own;
+  if (typeof data === "string") return fromStore(data, config);
+  const validation = own.validation as Dataset | undefined;
+  const tokenizer = await ownTokenizer(own, isDataset(data) ? data.kind : validation?.kind);
+  const parts = { modality, stage, validation, tokenizer };
+  const close = async () => {};
+  if (isDataset(data)) {
+    return { data: datasetData({ ...parts, train: data }, training), tokenizer, close };
+  }
+  if (isStream(data)) return { data: streamData(data, parts, training), tokenizer, close };
+  throw new MedcossError("E_CONFIG", {
+    field: "data",
+    problem: "expected the path of a store, a Dataset or an async iterable of batches",
+  });
+}
+
+async function* train(
+  config: Resolved<Own>,
+  opened: Opened,
+  environment: PlainObject,
+  hooks: Hooks,
+): AsyncGenerator<MetricRow, StageResult> {
+  const { own, training, json } = config;
+  const { modality, stage, out } = own;
+  const { data, tokenizer } = opened;
+  const vocabulary = await vocabularyOf(training, tokenizer);
+  const start = await startOf(training.startFrom, tokenizer?.digest);
+  await using _lock = await openRunFolder(out, json, environment);
+  const from = await latestCheckpoint(out);
+  const rows = from
+    ? rowsUpTo(await readRows(join(out, METRICS_FILE)), stage, from.state.step)
+    : [];
+  await using recorder = await Recorder.open(out, rows);
+  const names = { stage, modality, root: out, folder: out, configuration: json };
+  return yield* runStage({
+    ...names,
+    ...{ training, data, vocabulary, start, recorder, rows, from, hooks },
+  });
+}
+
+/**
+ * Trains one stage and yields the rows that it logs; the summary is the generator's return value. Leaving the loop
+ * early saves a checkpoint. Throws as `trainStage` does.
+ */
+export async function* stageSteps(
+  input: StageConfig,
+  hooks: Hooks = {},
+): AsyncGenerator<MetricRow, StageResult> {
+  const config = resolveStage(input);
+  await checkRunFolder(config.own.out, config.json, config.resume);
+  const finished = config.resume ? await readSummary(config.own.out) : undefined;
+  if (finished) return finished;
+  const opened = await openData(config);
+  try {
+    return yield* train(config, opened, prepareProcess(config.training), hooks);
+  } finally {
+    await opened.close();
+  }
+}
+
+/**
+ * Trains one stage and resolves to its summary. Throws E_INTERRUPTED after saving when `hooks.signal` is aborted, and
+ * E_CONFIG, E_NO_STORE, E_BATCH_TOO_LARGE, E_RUN_EXISTS, E_RUN_CHANGED, E_NON_FINITE and others of the registry.
+ */
+export async function trainStage(input: StageConfig, hooks: Hooks = {}): Promise<StageResult> {
+  const steps = stageSteps(input, hooks);
+  for (;;) {
+    const next = await steps.next();
+    if (next.done) return next.value;
+  }
+}
