@@ -214,7 +214,8 @@ export interface NativeBinding {
   }): Promise<Float32Array>;
   /**
    * async. Trilinear resampling of one volume. Output voxel i of an axis reads input position
-   * `i * scale + shift`; positions outside [0, n-1] give `outside` when set, else the nearest voxel.
+   * `i * scale + shift`; positions outside [-0.5, n-0.5) give `outside` when set, else the nearest voxel (the half
+   * voxel around the outermost centres takes their value, as in ITK).
    */
   resample(options: {
     voxels: Float32Array;

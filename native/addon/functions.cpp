@@ -58,7 +58,7 @@ Napi::Value Formula(const Napi::CallbackInfo& info) {
     if (!info[0].IsString()) refuse("name", "a string", describe(info[0]));
     const int64_t count = read_integer(info[1], "count", 0, max_count);
     const int64_t seed = read_integer(info[2], "seed", 0, max_safe_integer);
-    const auto result = Napi::Float64Array::New(info.Env(), static_cast<size_t>(count));
+    auto result = Napi::Float64Array::New(info.Env(), static_cast<size_t>(count));
     formula(info[0].As<Napi::String>().Utf8Value(), count, static_cast<uint64_t>(seed), result.Data());
     return result;
   });
@@ -75,7 +75,7 @@ Napi::Value PhiloxWords(const Napi::CallbackInfo& info) {
     Words words{};
     std::copy(counter.begin(), counter.end(), words.begin());
     words = philox({static_cast<uint32_t>(key[0]), static_cast<uint32_t>(key[1])}, words);
-    const auto result = Napi::Uint32Array::New(info.Env(), words.size());
+    auto result = Napi::Uint32Array::New(info.Env(), words.size());
     std::copy(words.begin(), words.end(), result.Data());
     return result;
   });

@@ -10,7 +10,7 @@ template <typename Array, typename Element>
 Array copy(Napi::Env env, const at::Tensor& values, at::ScalarType type) {
   if (!values.defined()) return Array::New(env, 0);
   const at::Tensor ready = values.detach().to(at::kCPU, type).contiguous();
-  const Array array = Array::New(env, static_cast<size_t>(ready.numel()));
+  Array array = Array::New(env, static_cast<size_t>(ready.numel()));
   if (ready.numel() > 0) std::memcpy(array.Data(), ready.const_data_ptr<Element>(), ready.nbytes());
   return array;
 }

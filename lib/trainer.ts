@@ -1,0 +1,236 @@
+/**
+ * The network and its optimiser: one model on one device, one step per call. The only importer of `lib/native`.
+ *
+ * Invariant: calls on a trainer run one at a time in the order they were made; whatever native code throws arrives as
+ * a MedcossError with the stack of the call.
+ */
+import type { Batch, StepKey } from "./batch.js";
+import type { Behaviour } from "./config/behaviour.js";
+import type { ModelSize } from "./config/models.js";
+import { nativeBehaviour, presets } from "./config/presets.js";
+import { type ErrorCode, MedcossError, registry } from "./errors.js";
+import { loadBinding } from "./native/load.js";
+import type {
+  BuildInfo,
+  KmeansOptions,
+  KmeansResult,
+  NativeBinding,
+  NativeProbe,
+  NativeProbeOptions,
+  NativeReconstruction,
+  NativeStart,
+  NativeStepOptions,
+  NativeStepResult,
+  NativeTrainer,
+  NativeTrainerOptions,
+} from "./native/types.js";
+
+export type StepOptions = NativeStepOptions;
+export type StepResult = NativeStepResult;
+export type Reconstruction = NativeReconstruction;
+export type Probe = NativeProbe;
+export type ProbeOptions = NativeProbeOptions;
+export type TrainerStart = NativeStart;
+
+/** Pieces of the default tokenizer, for models without a vocabulary of their own. */
+export const DEFAULT_VOCABULARY = 30522;
+
+/** What a trainer is made from; everything but `size` has a default. */
+export interface TrainerConfig {
+  /** Dimensions, for example `models.tiny()`. */
+  size: ModelSize;
+  /** Behaviour, by default `presets.corrected()`. */
+  preset?: Behaviour;
+  /** `cpu` (default), `cuda` or `cuda:1`. */
+  device?: string;
+  /** Master weights are float32 in both. */
+  precision?: "fp32" | "bf16";
+  /** Key of every draw; 0 by default. */
+  seed?: number;
+  /** Stage that keys the draws of initial weights; 0 by default. */
+  stage?: number;
+  /** Threads of one operation, for the whole process; physical cores by default. */
+  threads?: number;
+  /** Initial weights; random by default. */
+  start?: TrainerStart;
+  /** The frozen network of replay steps; `start` means the trainer's own initial weights. */
+  teacher?: TrainerStart | { kind: "start" };
+}
+
+/** The native options that a configuration stands for. */
+function resolve(config: TrainerConfig): NativeTrainerOptions {
+  const preset = config.preset ?? presets.corrected();
+  const { beta1, beta2, epsilon, weightDecay } = preset.optimizer;
+  return {
+    size: { vocabulary: DEFAULT_VOCABULARY, ...config.size },
+    behaviour: nativeBehaviour(preset),
+    optimizer: { beta1, beta2, epsilon, weightDecay },
+    device: config.device ?? "cpu",
+    precision: config.precision ?? "fp32",
+    seed: config.seed ?? 0,
+    stage: config.stage ?? 0,
+    start: config.start ?? { kind: "random" },
+    ...(config.teacher && { teacher: config.teacher }),
+  };
+}
+
+interface NativeError extends Error {
+  code?: string;
+  values?: Record<string, string>;
+}
+
+/** The stack of a call, kept until its promise settles. */
+class CallSite {
+  declare stack: string;
+
+  constructor(below: (...args: never[]) => unknown) {
+    Error.captureStackTrace(this, below);
+  }
+}
+
+function toMedcossError(error: unknown, site: CallSite): MedcossError {
+  if (error instanceof MedcossError) return error;
+  const { code = "", values = {}, message } = error as NativeError;
+  const converted =
+    code in registry
+      ? new MedcossError(code as ErrorCode, values)
+      : new MedcossError("E_INTERNAL", { problem: message }, { cause: error });
+  const frames = site.stack.slice(site.stack.indexOf("\n") + 1);
+  converted.stack = `${converted.name}: ${converted.message}\n${frames}`;
+  return converted;
+}
+
+/** Runs a synchronous call of the addon. */
+function direct<Result>(call: (binding: NativeBinding) => Result): Result {
+  try {
+    return call(loadBinding());
+  } catch (error) {
+    throw toMedcossError(error, new CallSite(direct));
+  }
+}
+
+/** Runs an asynchronous call of the addon; `below` is the public method that asked for it. */
+async function settled<Result>(
+  call: () => Promise<Result>,
+  below: (...args: never[]) => unknown,
+): Promise<Result> {
+  const site = new CallSite(below);
+  try {
+    return await call();
+  } catch (error) {
+    throw toMedcossError(error, site);
+  }
+}
+
+/** One model on one device, behind one native thread. */
+export class Trainer {
+  readonly #native: NativeTrainer;
+
+  private constructor(native: NativeTrainer) {
+    this.#native = native;
+  }
+
+  /**
+   * Builds a network; takes a public configuration or the native options that one resolves to.
+   *
+   * @throws MedcossError E_NO_CUDA, E_NO_CHECKPOINT, E_CHECKPOINT_SHAPE, E_CHECKPOINT_CORRUPT, E_OUT_OF_MEMORY,
+   * E_ARGUMENT, and those of loading the addon
+   */
+  static async create(config: TrainerConfig | NativeTrainerOptions): Promise<Trainer> {
+    return settled(async () => {
+      const { Trainer: Native, configureThreads } = loadBinding();
+      if ("threads" in config && config.threads !== undefined) configureThreads(config.threads);
+      const native = new Native("behaviour" in config ? config : resolve(config));
+      try {
+        await native.ready();
+      } catch (error) {
+        await native.close();
+        throw error;
+      }
+      return new Trainer(native);
+    }, Trainer.create);
+  }
+
+  /** One optimiser step. A step whose loss or gradient is not finite changes nothing and says `skipped`. */
+  trainStep(batch: Batch, key: StepKey, options: StepOptions): Promise<StepResult> {
+    return settled(() => this.#native.trainStep(batch, key, options), this.trainStep);
+  }
+
+  /** The masked-modelling loss in evaluation mode, without an update. */
+  evaluate(batch: Batch, key: StepKey): Promise<StepResult> {
+    return settled(() => this.#native.evaluate(batch, key), this.evaluate);
+  }
+
+  /** Mean over the encoder's output tokens of the unmasked input, [B, encoderWidth]. `key` counts in train mode only. */
+  features(batch: Batch, key: StepKey = { stage: 0, step: 0 }): Promise<Float32Array> {
+    return settled(() => this.#native.features(batch, key), this.features);
+  }
+
+  /** Input, prediction and mask, in the units of the input. */
+  reconstruct(batch: Batch, key: StepKey): Promise<Reconstruction> {
+    return settled(() => this.#native.reconstruct(batch, key), this.reconstruct);
+  }
+
+  /** Everything observable about one step in evaluation mode, without an update. */
+  probe(batch: Batch, key: StepKey, options: ProbeOptions): Promise<Probe> {
+    return settled(() => this.#native.probe(batch, key, options), this.probe);
+  }
+
+  /** L2 norm of every parameter, by name. */
+  parameterNorms(): Promise<Record<string, number>> {
+    return settled(() => this.#native.parameterNorms(), this.parameterNorms);
+  }
+
+  /** Writes `model.safetensors` and `optimizer.safetensors` into an existing folder. */
+  save(directory: string): Promise<void> {
+    return settled(() => this.#native.save(directory), this.save);
+  }
+
+  /** Restores what `save` wrote, optimiser state included. */
+  load(directory: string): Promise<void> {
+    return settled(() => this.#native.load(directory), this.load);
+  }
+
+  /** Waits for the calls made before and frees the network. May be called again. */
+  close(): Promise<void> {
+    return settled(() => this.#native.close(), this.close);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+/** Facts of the native build and of this processor. */
+export function buildInfo(): BuildInfo {
+  return direct((binding) => binding.buildInfo());
+}
+
+/** Sets the threads of one operation for the whole process. */
+export function configureThreads(count: number): void {
+  direct((binding) => binding.configureThreads(count));
+}
+
+/** `count` numbers in [0,1) of the golden values' generator. */
+export function formula(name: string, count: number, seed: number): Float64Array {
+  return direct((binding) => binding.formula(name, count, seed));
+}
+
+/** Lloyd's k-means with scikit-learn's rules. */
+export function kmeans(options: KmeansOptions): Promise<KmeansResult> {
+  return settled(async () => loadBinding().kmeans(options), kmeans);
+}
+
+/** Crop, antialiased bicubic resize and flip of images; see `NativeBinding.cropResize`. */
+export function cropResize(
+  options: Parameters<NativeBinding["cropResize"]>[0],
+): Promise<Float32Array> {
+  return settled(async () => loadBinding().cropResize(options), cropResize);
+}
+
+/** Trilinear resampling of one volume; see `NativeBinding.resample`. */
+export function resample(
+  options: Parameters<NativeBinding["resample"]>[0],
+): Promise<Float32Array> {
+  return settled(async () => loadBinding().resample(options), resample);
+}
