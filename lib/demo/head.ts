@@ -70,14 +70,15 @@ function isVentricle(u: number, y: number, z: number, size: number): boolean {
   return (back / (6.5 * size)) ** 2 + ((y - 22) / 25) ** 2 + ((z - 18) / (12 * size)) ** 2 < 1;
 }
 
-/** Cerebellum with its leaves, and the brain stem. */
-function hindbrain(x: number, y: number, z: number, depth: number, texture: Texture): number {
-  if (inEllipsoid(x, y, z, [0, 10, -32], [14, 13, 40])) return Tissue.white;
-  if (!inEllipsoid(x, y, z, [0, 44, -30], [52, 36, 24]))
-    return depth > 16 ? Tissue.fluid : Tissue.bone;
-  const leaf = Math.sin(0.9 * z + 0.35 * y + 3 * texture.at(x / 12, y / 12));
-  if (leaf > 0.9) return Tissue.fluid;
-  return leaf > 0 || depth < 24 ? Tissue.grey : Tissue.white;
+/** Cerebellum with its leaves, and the brain stem; undefined above the tentorium and beside them. */
+function hindbrain(x: number, y: number, z: number, texture: Texture): number | undefined {
+  if (inEllipsoid(x, y, z, [0, 10, -34], [14, 13, 40])) return Tissue.white;
+  if (inEllipsoid(x, y, z, [0, 23, -30], [6, 5, 12])) return Tissue.fluid;
+  if (!inEllipsoid(x, y, z, [0, 46, -38], [55, 38, 27])) return undefined;
+  const bend = 2.5 * texture.at(x / 14, y / 14) + 0.004 * x * x;
+  const leaf = Math.sin(0.8 * (y - bend) + 0.7 * z);
+  if (leaf > 0.93) return Tissue.fluid;
+  return leaf > -0.2 || Math.abs(x) > 44 ? Tissue.grey : Tissue.white;
 }
 
 /** Folded cortex over white matter, with the deep nuclei. */
@@ -89,11 +90,11 @@ function forebrain(x: number, y: number, z: number, depth: number, head: Head): 
   if (inEllipsoid(u, y, z, [24, -6, 8], [7, 18, 11])) return Tissue.deepGrey;
   if (inEllipsoid(u, y, z, [12, -26, 14], [5, 9, 10])) return Tissue.deepGrey;
   const fold = Math.abs(
-    head.texture.at3(x / 11 + 50, y / 11, z / 13) + 0.3 * head.texture.at(x / 5, y / 5),
+    head.texture.at3(x / 9 + 50, y / 9, z / 12) + 0.3 * head.texture.at(x / 5, y / 5),
   );
   const reach = 34 + 6 * head.texture.at3(x / 24, y / 24, z / 24);
-  if (depth < reach && fold < 0.055) return Tissue.fluid;
-  if (depth < 17.5 || u < 4.5 || (depth < reach && fold < 0.22)) return Tissue.grey;
+  if (depth < reach && fold < 0.06) return Tissue.fluid;
+  if (depth < 18 || u < 4.5 || (depth < reach && fold < 0.27)) return Tissue.grey;
   return Tissue.white;
 }
 
@@ -108,11 +109,11 @@ function face(x: number, y: number, z: number, depth: number, texture: Texture):
     return texture.at3(x / 4, y / 6, z / 6) > 0.35 ? Tissue.bone : Tissue.air;
   if (inEllipsoid(u, y, z, [30, -58, -62], [15, 18, 16])) return Tissue.air;
   if (inEllipsoid(u, y, z, [0, -22, -38], [12, 12, 9])) return Tissue.air;
-  if (inEllipsoid(u, y, z, [48, 22, -36], [16, 14, 12])) {
+  if (inEllipsoid(u, y, z, [50, 24, -38], [14, 13, 12])) {
     return texture.at3(x / 3, y / 3, z / 3) > 0.2 ? Tissue.air : Tissue.bone;
   }
-  const ridge = Math.abs(y - 8 + 0.45 * (u - 45)) < 9 && u > 12 && z > -48;
-  if (ridge || z > -36 + 6 * texture.at(x / 15, y / 15)) return Tissue.bone;
+  const ridge = Math.abs(y + 12 - 0.5 * u) < 8 && u > 14 && z > -50;
+  if (ridge || z > -33 - 0.16 * y + 2 * texture.at(x / 15, y / 15)) return Tissue.bone;
   if (inEllipsoid(u, y, z, [0, 18, -70], [15, 12, 60])) return u < 7 ? Tissue.marrow : Tissue.bone;
   if (depth < 9) return Tissue.fat;
   return texture.at3(x / 14, y / 14, z / 20) > 0.25 ? Tissue.fat : Tissue.muscle;
@@ -141,8 +142,9 @@ function tissueAt(px: number, py: number, pz: number, head: Head): number {
       Math.abs(x) < 9 + 0.25 * (y + b) && z < -36 && z > -66 && y > -b - 16 && y < -b + 14;
     return nose ? Tissue.skin : Tissue.air;
   }
-  const below = z < -30 - 0.22 * y && y < 12;
-  const neck = z < -58;
+  const petrous = -6 + 0.5 * Math.abs(x) + 4 * head.texture.at(x / 18, z / 18);
+  const below = z < -30 - 0.16 * y && y < petrous;
+  const neck = z < -62;
   if (depth < 12.4) return shell(depth, below || neck || z < -46);
   if (below || neck) return face(x, y, z, depth, head.texture);
   if (depth < 14.6) return Tissue.fluid;
@@ -151,7 +153,11 @@ function tissueAt(px: number, py: number, pz: number, head: Head): number {
     const rough = radius * (1 + 0.3 * head.texture.at3(x / 9, y / 9, z / 9));
     if (inEllipsoid(x, y, z, at, [rough, rough, rough])) return Tissue.lesion;
   }
-  if (z < -8 - 0.12 * (60 - y) && y > -4) return hindbrain(x, y, z, depth, head.texture);
+  if (z < -8 && y > -6) {
+    const tissue = hindbrain(x, y, z, head.texture);
+    if (tissue !== undefined) return tissue;
+    if (z < -40) return Tissue.fluid;
+  }
   return forebrain(x, y, z, depth, head);
 }
 

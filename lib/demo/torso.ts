@@ -19,7 +19,10 @@ interface Body {
   texture: Texture;
 }
 
-const EXPONENT = 2.3;
+const EXPONENT = 2.5;
+
+/** |v| to the power of EXPONENT, without the slow general power. */
+const power = (v: number) => v * v * Math.sqrt(Math.abs(v));
 
 /** Trunk: skin, fat, muscle with ribs, and the fat between organs. */
 function paintTrunk(grid: Grid, body: Body): void {
@@ -33,7 +36,7 @@ function paintTrunk(grid: Grid, body: Body): void {
   const cavity = inside(1 - (body.fat + 20) / b);
   const reach: Vector = [1e4, 1e4, 1e4];
   grid.paint([0, 0, 0], reach, (x, y, z) => {
-    const q = (Math.abs(x) / a) ** EXPONENT + (Math.abs(y) / b) ** EXPONENT;
+    const q = power(x / a) + power(y / b);
     if (q > 1) return -1010;
     if (q > skin) return 10;
     if (q > fat) return -105;
@@ -73,31 +76,31 @@ function paintLungs(grid: Grid, body: Body): void {
 /** Vessels that branch from the root of each lung. */
 function paintLungVessels(grid: Grid, body: Body, dice: Dice): void {
   const grow = (from: Vector, direction: Vector, radius: number, depth: number) => {
-    const length = dice.between(14, 26) * (0.6 + radius / 8);
+    const length = dice.between(15, 27) * (0.6 + radius / 8);
     const to: Vector = [
       from[0] + direction[0] * length,
       from[1] + direction[1] * length,
       from[2] + direction[2] * length,
     ];
-    const limit = body.half[0] * 0.76;
+    const limit = body.half[0] * 0.74;
     if (Math.abs(to[0]) > limit || Math.abs(to[1]) > body.half[1] * 0.66) return;
     if (to[2] + body.level < 10) return;
     grid.tube(from, to, radius, 30 + body.blood * 0.3);
     if (depth === 0) return;
     for (let branch = 0; branch < 2; branch++) {
-      const turn = () => dice.normal(0, 0.42);
+      const turn = () => dice.normal(0, 0.36);
       const next: Vector = [direction[0] + turn(), direction[1] + turn(), direction[2] + turn()];
       const norm = Math.hypot(...next) || 1;
-      grow(to, [next[0] / norm, next[1] / norm, next[2] / norm], radius * 0.76, depth - 1);
+      grow(to, [next[0] / norm, next[1] / norm, next[2] / norm], radius * 0.8, depth - 1);
     }
   };
   for (const side of [-1, 1]) {
-    for (let trunk = 0; trunk < 5; trunk++) {
-      const up = dice.between(-0.9, 0.9);
+    for (let trunk = 0; trunk < 8; trunk++) {
+      const up = dice.between(-1.1, 1.1);
       const back = dice.between(-0.7, 0.8);
       const norm = Math.hypot(1, up, back);
       const root: Vector = [side * 32, 8, 95 - body.level];
-      grow(root, [side / norm, back / norm, up / norm], dice.between(4, 5.5), 5);
+      grow(root, [side / norm, back / norm, up / norm], dice.between(4.5, 6.5), 5);
     }
   }
 }
@@ -236,7 +239,7 @@ export function torsoPhantom(seed: number, index: number): Grid {
     half,
     fat: dice.between(9, 24),
     blood: dice.chance(0.6) ? dice.between(140, 260) : 42,
-    level: dice.between(-60, 110),
+    level: dice.between(-130, 110),
     texture: new Texture(dice),
   };
   paintTrunk(grid, body);
