@@ -33,7 +33,10 @@ export type PackSource = z.infer<typeof source>;
 const columns = z
   .strictObject({
     findings: z.string().optional().describe("Column of the findings."),
-    impression: z.string().optional().describe("Column of the impression, put before the findings."),
+    impression: z
+      .string()
+      .optional()
+      .describe("Column of the impression, put before the findings."),
     text: z.string().optional().describe("Column of whole reports, in place of the two."),
     case: z.string().optional().describe("Column of the patient or case."),
   })
@@ -77,7 +80,10 @@ const inPlane = z
 
 const ct = z
   .strictObject({
-    clip: z.tuple([z.number(), z.number()]).default([-1024, 1024]).describe("Hounsfield units kept."),
+    clip: z
+      .tuple([z.number(), z.number()])
+      .default([-1024, 1024])
+      .describe("Hounsfield units kept."),
     spacingMm: z.number().positive().default(1).describe("Edge of a voxel before cutting tiles."),
     tileDepth: whole().default(24).describe("Slices of a tile."),
     stride: whole().default(12).describe("Slices from one tile to the next."),
@@ -85,19 +91,28 @@ const ct = z
     bodyCrop: z
       .strictObject({
         above: whole().default(320).describe("First in-plane size above which the rim is cut off."),
-        from: share().default(0.1).describe("Share of both in-plane axes where the kept part begins."),
+        from: share()
+          .default(0.1)
+          .describe("Share of both in-plane axes where the kept part begins."),
         to: share().default(0.9).describe("Share where it ends."),
       })
       .prefault({}),
     size: volumeSize,
     inPlane,
-    scale: z.number().positive().default(1 / 1024).describe("The network sees value x scale."),
+    scale: z
+      .number()
+      .positive()
+      .default(1 / 1024)
+      .describe("The network sees value x scale."),
   })
   .prefault({});
 
 const mri = z
   .strictObject({
-    depthRange: z.tuple([share(), share()]).default([0.1, 0.9]).describe("Share of the slices kept."),
+    depthRange: z
+      .tuple([share(), share()])
+      .default([0.1, 0.9])
+      .describe("Share of the slices kept."),
     stride: whole().default(8).describe("Slices from one tile to the next."),
     percentiles: z
       .tuple([z.number().min(0).max(100), z.number().min(0).max(100)])
@@ -125,11 +140,23 @@ const validation = z
 
 const limits = z
   .strictObject({
-    pixels: whole().default(2 ** 27).describe("Pixels of an image."),
-    voxels: whole().default(2 ** 27).describe("Voxels of a volume."),
-    fileBytes: whole().default(2 ** 32).describe("Bytes of a file."),
-    rowBytes: whole().default(2 ** 20).describe("Bytes of a table's row."),
-    seconds: z.number().positive().default(60).describe("Time for one file; per 1,000 rows of a table."),
+    pixels: whole()
+      .default(2 ** 27)
+      .describe("Pixels of an image."),
+    voxels: whole()
+      .default(2 ** 27)
+      .describe("Voxels of a volume."),
+    fileBytes: whole()
+      .default(2 ** 32)
+      .describe("Bytes of a file."),
+    rowBytes: whole()
+      .default(2 ** 20)
+      .describe("Bytes of a table's row."),
+    seconds: z
+      .number()
+      .positive()
+      .default(60)
+      .describe("Time for one file; per 1,000 rows of a table."),
   })
   .prefault({});
 export type Limits = z.infer<typeof limits>;

@@ -1,0 +1,75 @@
+/**
+ * HDF5 as the left-atrium set uses it: one data set [i,j,k] that is the volume. The format has neither orientation nor
+ * spacing, so the axes are taken as nibabel takes an array with the identity matrix: i to the right, j to the front,
+ * k to the head.
+ */
+import { Dataset, File as Hdf5File, ready } from "h5wasm/node";
+import { MedcossError } from "../../errors.js";
+import { toCanonical, type Triple } from "./orientation.js";
+import { checkLimit, type DecodedVolume, type DecodeOptions, decoding, type VolumeFormat } from "./types.js";
+
+const NAME = "HDF5";
+const MAGIC = Buffer.from([0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a]);
+const ORIENTATION = "RAS";
+
+function fail(problem: string): never {
+  throw new MedcossError("E_FILE_FORMAT", { format: NAME, problem });
+}
+
+function voxelsOf(dataset: Dataset): ArrayLike<number> {
+  const value: unknown = dataset.value;
+  if (value instanceof BigInt64Array || value instanceof BigUint64Array) {
+    return Float64Array.from(value, Number);
+  }
+  if (ArrayBuffer.isView(value)) return value as unknown as ArrayLike<number>;
+  return fail("its data set does not hold numbers");
+}
+
+/** `float32` for `<f`, as the library writes it. */
+function typeName(dataset: Dataset): string {
+  const { type, size, signed } = dataset.metadata;
+  const name = type === 1 ? "float" : signed ? "int" : "uint";
+  return `${name}${size * 8}`;
+}
+
+function readVolume(file: Hdf5File, options: DecodeOptions): DecodedVolume {
+  const dataset = file.get(options.hdf5Dataset);
+  if (!(dataset instanceof Dataset)) fail(`it has no data set ${options.hdf5Dataset}`);
+  const { type } = dataset.metadata;
+  const extent = (dataset.shape ?? []).filter((n, axis, all) => n !== 1 || axis >= all.length - 3);
+  if (type !== 0 && type !== 1) fail("its data set does not hold numbers");
+  if (extent.length !== 3 || extent.some((n) => n < 1)) {
+    const problem = `a data set of the shape [${dataset.shape?.join(", ")}]`;
+    throw new MedcossError("E_FILE_UNSUPPORTED", { kind: "volumes", problem });
+  }
+  const [i, j, k] = extent as Triple;
+  checkLimit(i * j * k, options.limits.voxels, "voxels");
+  const canonical = toCanonical({
+    voxels: voxelsOf(dataset),
+    extent: [i, j, k],
+    stride: [j * k, k, 1],
+    orientation: ORIENTATION,
+    slope: 1,
+    intercept: 0,
+  });
+  const storedShape: Triple = [k, j, i];
+  return { kind: "volume3d", ...canonical, storedShape, dtype: typeName(dataset) };
+}
+
+async function decode(path: string, options: DecodeOptions): Promise<DecodedVolume> {
+  await ready;
+  const file = new Hdf5File(path, "r");
+  try {
+    return readVolume(file, options);
+  } finally {
+    file.close();
+  }
+}
+
+export const hdf5: VolumeFormat = {
+  name: NAME,
+  kind: "volume3d",
+  endings: [".h5", ".hdf5"],
+  matches: (head) => head.subarray(0, MAGIC.length).equals(MAGIC),
+  decode: (path, options) => decoding(NAME, path, () => decode(path, options)),
+};
