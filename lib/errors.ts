@@ -17,53 +17,214 @@ interface Entry {
 
 export const registry = {
   // Use and configuration
-  E_CONFIG: { message: "{field}: {problem}", remedy: "See docs/configuration.md for every field.", exit: 2 },
-  E_UNKNOWN_OPTION: { message: "Unknown option {option}{suggestion}", remedy: "Run with --help for all options.", exit: 2 },
-  E_BATCH_TOO_LARGE: { message: "The batch of {batch} is larger than the {samples} training samples of {modality}", remedy: "Lower --batch-size to {samples} or less.", exit: 2 },
-  E_NOT_ENOUGH_MEMORY: { message: "The run needs about {needed} of memory and {available} is free", remedy: "Use a smaller model or a smaller --batch-size.", exit: 2 },
-  E_NOT_ENOUGH_DISK: { message: "The run needs about {needed} on disk and {available} is free at {path}", remedy: "Free space, or choose another --out.", exit: 2 },
-  E_NO_TEACHER: { message: "A replay step needs a teacher and this trainer has none", remedy: "Set `teacher` in the trainer's configuration.", exit: 2 },
+  E_CONFIG: {
+    message: "{field}: {problem}",
+    remedy: "See docs/configuration.md for every field.",
+    exit: 2,
+  },
+  E_UNKNOWN_OPTION: {
+    message: "Unknown option {option}{suggestion}",
+    remedy: "Run with --help for all options.",
+    exit: 2,
+  },
+  E_BATCH_TOO_LARGE: {
+    message: "The batch of {batch} is larger than the {samples} training samples of {modality}",
+    remedy: "Lower --batch-size to {samples} or less.",
+    exit: 2,
+  },
+  E_NOT_ENOUGH_MEMORY: {
+    message: "The run needs about {needed} of memory and {available} is free",
+    remedy: "Use a smaller model or a smaller --batch-size.",
+    exit: 2,
+  },
+  E_NOT_ENOUGH_DISK: {
+    message: "The run needs about {needed} on disk and {available} is free at {path}",
+    remedy: "Free space, or choose another --out.",
+    exit: 2,
+  },
+  E_NO_TEACHER: {
+    message: "A replay step needs a teacher and this trainer has none",
+    remedy: "Set `teacher` in the trainer's configuration.",
+    exit: 2,
+  },
   // Environment
-  E_LIBTORCH_MISSING: { message: "LibTorch {version} was not found. Tried: {tried}", remedy: "Run: npx medcoss libtorch install", exit: 1 },
-  E_LIBTORCH_VERSION: { message: "LibTorch {found} at {path} does not fit; expected {version}", remedy: "Run: npx medcoss libtorch install", exit: 1 },
-  E_LIBTORCH_INSTALL: { message: "LibTorch could not be installed: {problem}", remedy: "Check the network and disk, then run it again; finished parts are kept.", exit: 1 },
-  E_ADDON_MISSING: { message: "The native addon was not found. Tried: {tried}", remedy: "Run: npm run setup", exit: 1 },
-  E_ADDON_LOAD: { message: "The native addon at {path} could not be loaded: {problem}", remedy: "Run: npx medcoss doctor", exit: 1 },
+  E_LIBTORCH_MISSING: {
+    message: "LibTorch {version} was not found. Tried: {tried}",
+    remedy: "Run: npx medcoss libtorch install",
+    exit: 1,
+  },
+  E_LIBTORCH_VERSION: {
+    message: "LibTorch {found} at {path} does not fit; expected {version}",
+    remedy: "Run: npx medcoss libtorch install",
+    exit: 1,
+  },
+  E_LIBTORCH_INSTALL: {
+    message: "LibTorch could not be installed: {problem}",
+    remedy: "Check the network and disk, then run it again; finished parts are kept.",
+    exit: 1,
+  },
+  E_ADDON_MISSING: {
+    message: "The native addon was not found. Tried: {tried}",
+    remedy: "Run: npm run setup",
+    exit: 1,
+  },
+  E_ADDON_LOAD: {
+    message: "The native addon at {path} could not be loaded: {problem}",
+    remedy: "Run: npx medcoss doctor",
+    exit: 1,
+  },
   E_TOOL_MISSING: { message: "{tool} is missing", remedy: "{install}", exit: 1 },
-  E_NO_CUDA: { message: "CUDA device {device} was asked for, and {problem}", remedy: "Use --device cpu, or run: npx medcoss doctor", exit: 1 },
+  E_NO_CUDA: {
+    message: "CUDA device {device} was asked for, and {problem}",
+    remedy: "Use --device cpu, or run: npx medcoss doctor",
+    exit: 1,
+  },
   // Data
-  E_NO_STORE: { message: "No store at {path}", remedy: "Make one with: npx medcoss pack --out {path} ...", exit: 1 },
-  E_STORE_VERSION: { message: "The store at {path} has version {found}; expected {expected}", remedy: "Pack the data again with this release.", exit: 1 },
-  E_STORE_CORRUPT: { message: "The store at {path} is damaged: {problem}", remedy: "Pack the data again.", exit: 1 },
-  E_NO_MODALITY: { message: "The store at {path} has no {modality}", remedy: "It has: {present}. Pack it, or name other --stages.", exit: 1 },
-  E_NO_DATA: { message: "No usable data in {path}", remedy: "See {path} and rejected.jsonl for the reasons.", exit: 1 },
-  E_SOURCE_MISSING: { message: "The source {path} does not exist", remedy: "Check the path.", exit: 2 },
-  E_TOKENIZER: { message: "The tokenizer {path} cannot be used: {problem}", remedy: "Give a tokenizer.json or vocab.txt of WordPiece.", exit: 1 },
-  E_TOKENIZER_MISMATCH: { message: "The store's tokenizer differs from the checkpoint's ({store} and {checkpoint})", remedy: "Pack the reports with the checkpoint's tokenizer.", exit: 1 },
+  E_NO_STORE: {
+    message: "No store at {path}",
+    remedy: "Make one with: npx medcoss pack --out {path} ...",
+    exit: 1,
+  },
+  E_STORE_VERSION: {
+    message: "The store at {path} has version {found}; expected {expected}",
+    remedy: "Pack the data again with this release.",
+    exit: 1,
+  },
+  E_STORE_CORRUPT: {
+    message: "The store at {path} is damaged: {problem}",
+    remedy: "Pack the data again.",
+    exit: 1,
+  },
+  E_NO_MODALITY: {
+    message: "The store at {path} has no {modality}",
+    remedy: "It has: {present}. Pack it, or name other --stages.",
+    exit: 1,
+  },
+  E_NO_DATA: {
+    message: "No usable data in {path}",
+    remedy: "See {path} and rejected.jsonl for the reasons.",
+    exit: 1,
+  },
+  E_SOURCE_MISSING: {
+    message: "The source {path} does not exist",
+    remedy: "Check the path.",
+    exit: 2,
+  },
+  E_TOKENIZER: {
+    message: "The tokenizer {path} cannot be used: {problem}",
+    remedy: "Give a tokenizer.json or vocab.txt of WordPiece.",
+    exit: 1,
+  },
+  E_TOKENIZER_MISMATCH: {
+    message: "The store's tokenizer differs from the checkpoint's ({store} and {checkpoint})",
+    remedy: "Pack the reports with the checkpoint's tokenizer.",
+    exit: 1,
+  },
   // Input files; these end in rejected.jsonl and cost one file
-  E_FILE_UNREADABLE: { message: "The file cannot be read: {problem}", remedy: "Check that it exists and may be read.", exit: 1 },
-  E_FILE_FORMAT: { message: "Not a {format} file that can be decoded: {problem}", remedy: "Export the file again.", exit: 1 },
-  E_FILE_UNSUPPORTED: { message: "Files of this kind are not read for {kind}: {problem}", remedy: "See docs/your-data.md for the formats.", exit: 1 },
-  E_FILE_TOO_LARGE: { message: "The file claims {claimed}, over the limit of {limit}", remedy: "Split it, or raise the limit in the configuration.", exit: 1 },
-  E_FILE_CONTENT: { message: "Nothing to learn from: {problem}", remedy: "Leave the file out.", exit: 1 },
-  E_TABLE_COLUMN: { message: "The table has no column {column}; it has {present}", remedy: "Name the column with --set.", exit: 1 },
+  E_FILE_UNREADABLE: {
+    message: "The file cannot be read: {problem}",
+    remedy: "Check that it exists and may be read.",
+    exit: 1,
+  },
+  E_FILE_FORMAT: {
+    message: "Not a {format} file that can be decoded: {problem}",
+    remedy: "Export the file again.",
+    exit: 1,
+  },
+  E_FILE_UNSUPPORTED: {
+    message: "Files of this kind are not read for {kind}: {problem}",
+    remedy: "See docs/your-data.md for the formats.",
+    exit: 1,
+  },
+  E_FILE_TOO_LARGE: {
+    message: "The file claims {claimed}, over the limit of {limit}",
+    remedy: "Split it, or raise the limit in the configuration.",
+    exit: 1,
+  },
+  E_FILE_CONTENT: {
+    message: "Nothing to learn from: {problem}",
+    remedy: "Leave the file out.",
+    exit: 1,
+  },
+  E_TABLE_COLUMN: {
+    message: "The table has no column {column}; it has {present}",
+    remedy: "Name the column with --set.",
+    exit: 1,
+  },
   // Checkpoints and runs
-  E_NO_CHECKPOINT: { message: "No checkpoint at {path}", remedy: "Name a folder that holds model.safetensors, or that file.", exit: 1 },
-  E_CHECKPOINT_CORRUPT: { message: "The checkpoint {path} is damaged: {problem}", remedy: "Use the one before it, in the same folder.", exit: 1 },
-  E_CHECKPOINT_SHAPE: { message: "The checkpoint {path} is of another model: {problem}", remedy: "Give the --model it was made with.", exit: 1 },
-  E_RUN_EXISTS: { message: "The run folder {path} is not empty", remedy: "Go on with --resume, or choose another --out.", exit: 2 },
-  E_RUN_LOCKED: { message: "The folder {path} is in use by process {pid}", remedy: "Wait for it to end.", exit: 1 },
-  E_RUN_CHANGED: { message: "The run at {path} was made with another configuration: {differences}", remedy: "Resume with the same configuration, or choose another --out.", exit: 2 },
-  E_ENCODER_ONLY: { message: "The checkpoint {path} has no decoder, so nothing can be reconstructed", remedy: "Use the checkpoint of a run's stage.", exit: 1 },
+  E_NO_CHECKPOINT: {
+    message: "No checkpoint at {path}",
+    remedy: "Name a folder that holds model.safetensors, or that file.",
+    exit: 1,
+  },
+  E_CHECKPOINT_CORRUPT: {
+    message: "The checkpoint {path} is damaged: {problem}",
+    remedy: "Use the one before it, in the same folder.",
+    exit: 1,
+  },
+  E_CHECKPOINT_SHAPE: {
+    message: "The checkpoint {path} is of another model: {problem}",
+    remedy: "Give the --model it was made with.",
+    exit: 1,
+  },
+  E_RUN_EXISTS: {
+    message: "The run folder {path} is not empty",
+    remedy: "Go on with --resume, or choose another --out.",
+    exit: 2,
+  },
+  E_RUN_LOCKED: {
+    message: "The folder {path} is in use by process {pid}",
+    remedy: "Wait for it to end.",
+    exit: 1,
+  },
+  E_RUN_CHANGED: {
+    message: "The run at {path} was made with another configuration: {differences}",
+    remedy: "Resume with the same configuration, or choose another --out.",
+    exit: 2,
+  },
+  E_ENCODER_ONLY: {
+    message: "The checkpoint {path} has no decoder, so nothing can be reconstructed",
+    remedy: "Use the checkpoint of a run's stage.",
+    exit: 1,
+  },
   // While running
-  E_NON_FINITE: { message: "The loss was not finite in {count} steps in a row, at step {step} of {stage} (samples {samples})", remedy: "Lower the learning rate, or use fp32.", exit: 1 },
-  E_DISK_FULL: { message: "No space left while writing {path}", remedy: "Free space, then go on with --resume.", exit: 1 },
-  E_WRITE: { message: "{path} cannot be written: {problem}", remedy: "Check the folder and its permissions.", exit: 1 },
-  E_OUT_OF_MEMORY: { message: "Out of memory on {device}: {problem}", remedy: "Lower --batch-size.", exit: 1 },
+  E_NON_FINITE: {
+    message:
+      "The loss was not finite in {count} steps in a row, at step {step} of {stage} (samples {samples})",
+    remedy: "Lower the learning rate, or use fp32.",
+    exit: 1,
+  },
+  E_DISK_FULL: {
+    message: "No space left while writing {path}",
+    remedy: "Free space, then go on with --resume.",
+    exit: 1,
+  },
+  E_WRITE: {
+    message: "{path} cannot be written: {problem}",
+    remedy: "Check the folder and its permissions.",
+    exit: 1,
+  },
+  E_OUT_OF_MEMORY: {
+    message: "Out of memory on {device}: {problem}",
+    remedy: "Lower --batch-size.",
+    exit: 1,
+  },
   E_CLOSED: { message: "The {what} is closed", remedy: "Make a new one.", exit: 1 },
-  E_ARGUMENT: { message: "Expected {expected} for {argument}, received {received}", remedy: "Correct the call.", exit: 2 },
-  E_INTERRUPTED: { message: "Interrupted; a checkpoint was saved in {path}", remedy: "Go on with --resume.", exit: 130 },
-  E_INTERNAL: { message: "Internal error: {problem}", remedy: "Run with --debug and report what it prints.", exit: 1 },
+  E_ARGUMENT: {
+    message: "Expected {expected} for {argument}, received {received}",
+    remedy: "Correct the call.",
+    exit: 2,
+  },
+  E_INTERRUPTED: {
+    message: "Interrupted; a checkpoint was saved in {path}",
+    remedy: "Go on with --resume.",
+    exit: 130,
+  },
+  E_INTERNAL: {
+    message: "Internal error: {problem}",
+    remedy: "Run with --debug and report what it prints.",
+    exit: 1,
+  },
 } as const satisfies Record<string, Entry>;
 
 export type ErrorCode = keyof typeof registry;
@@ -94,4 +255,12 @@ export class MedcossError extends Error {
   toLine(): string {
     return `${this.code}: ${this.message}. ${this.remedy}`;
   }
+}
+
+/** The registry as the table of docs/errors.md. */
+export function errorTable(): string {
+  const rows = Object.entries(registry).map(
+    ([code, { message, remedy, exit }]) => `| \`${code}\` | ${exit} | ${message} | ${remedy} |`,
+  );
+  return ["| code | exit | message | remedy |", "| --- | --- | --- | --- |", ...rows].join("\n");
 }

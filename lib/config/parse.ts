@@ -49,22 +49,20 @@ function knownKeys(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
   return [...new Set(nodes.flatMap(flatten).flatMap((node) => Object.keys(node.properties ?? {})))];
 }
 
-/** The issue that best explains a failed union: of the branch that got furthest. */
-function deepest(issue: z.core.$ZodIssue): z.core.$ZodIssue {
+/** The issue that best explains a failed union: of the branch that came closest to the value. */
+function closest(issue: z.core.$ZodIssue): z.core.$ZodIssue {
   if (issue.code !== "invalid_union") return issue;
-  const branches = issue.errors
+  const inner = issue.errors
     .flat()
-    .map((inner) =>
-      deepest({ ...inner, path: [...issue.path, ...inner.path] } as z.core.$ZodIssue),
-    );
-  const length = Math.max(0, ...branches.map((inner) => inner.path.length));
-  return (
-    branches.find((inner) => inner.path.length === length && length > issue.path.length) ?? issue
-  );
+    .map((each) => closest({ ...each, path: [...issue.path, ...each.path] } as typeof each));
+  const rank = (each: z.core.$ZodIssue) =>
+    each.path.length * 4 +
+    (each.code === "unrecognized_keys" ? 3 : each.code === "invalid_value" ? 1 : 0);
+  return inner.sort((one, other) => rank(other) - rank(one))[0] ?? issue;
 }
 
 function toError(schema: z.ZodType, error: z.ZodError): MedcossError {
-  const issue = deepest(error.issues[0] as z.core.$ZodIssue);
+  const issue = closest(error.issues[0] as z.core.$ZodIssue);
   if (issue.code === "unrecognized_keys") {
     const key = issue.keys[0] as string;
     const hint = nearest(key, knownKeys(schema, issue.path));
@@ -74,7 +72,8 @@ function toError(schema: z.ZodType, error: z.ZodError): MedcossError {
     });
   }
   const field = issue.path.join(".") || "configuration";
-  return new MedcossError("E_CONFIG", { field, problem: issue.message });
+  const missing = issue.code === "invalid_type" && issue.message.endsWith("received undefined");
+  return new MedcossError("E_CONFIG", { field, problem: missing ? "is missing" : issue.message });
 }
 
 /** Parses `input` with `schema`; throws E_CONFIG with the first problem. */

@@ -4,6 +4,7 @@
  * Invariant: a stage begins only after the checkpoint and the summary of the one before are on disk.
  */
 import { join } from "node:path";
+import type { InputKind } from "../batch.js";
 import type { PlainObject } from "../config/parse.js";
 import { type Resolved, resolvePretrain } from "../config/resolve.js";
 import type { PretrainInput, PretrainParsed } from "../config/training.js";
@@ -35,6 +36,7 @@ type Config = Resolved<Pick<PretrainParsed, "store" | "out" | "stages">>;
 export interface PlannedStage {
   stage: number;
   modality: string;
+  kind: InputKind;
   folder: string;
   data: StageData;
 }
@@ -50,6 +52,7 @@ export async function planStages(config: Config, store: Store): Promise<PlannedS
     planned.push({
       stage,
       modality,
+      kind: parts.train.kind,
       data,
       folder: join(config.own.out, stageFolder(stage, modality)),
     });

@@ -1,0 +1,84 @@
+/** `medcoss inspect`: what a checkpoint, run, store or input file is. */
+import { access } from "node:fs/promises";
+import type { Command } from "commander";
+import { MedcossError } from "../errors.js";
+import {
+  type CheckpointDescription,
+  describeCheckpoint,
+  describeRun,
+  isRun,
+  type RunDescription,
+} from "../stages/describe.js";
+import { formatBytes, printJson, printTable, runCommand } from "./common.js";
+import { describeInput, printInput } from "./inspect-data.js";
+import { resultRows } from "./pretrain.js";
+
+interface Options {
+  json?: boolean;
+  verify?: boolean;
+}
+
+function printCheckpoint(found: CheckpointDescription): void {
+  const trained =
+    found.step === undefined
+      ? "unknown"
+      : `stage ${found.stage} (${found.modality}), ${found.step} steps`;
+  const lines = [
+    `Checkpoint  ${found.path}`,
+    `Model       ${found.model}: ${found.tensors} tensors, ${found.parameters.toLocaleString("en")} values, ${formatBytes(found.bytes)}`,
+    `Trained     ${trained}`,
+    `Holds       encoder${found.decoder ? ", decoder and heads" : ""}${found.optimizer ? ", optimizer" : ""}`,
+    `Digests     ${found.verified ? "verified" : "not compared"}`,
+  ];
+  process.stdout.write(`${lines.join("\n")}\n`);
+}
+
+function printRun(found: RunDescription): void {
+  process.stdout.write(`Run         ${found.path}\n`);
+  const at = found.running ? `in ${found.running.modality} after ${found.running.step} steps` : "";
+  process.stdout.write(
+    `State       ${found.finished ? "finished" : `not finished ${at}`.trim()}\n`,
+  );
+  if (found.verified) process.stdout.write("Digests     verified\n");
+  printTable(resultRows(found.stages));
+}
+
+/** Prints one description in its own form; false where it is not a checkpoint or run. */
+async function inspectTrained(path: string, options: Options): Promise<boolean> {
+  const verify = options.verify === true;
+  if (await isRun(path)) {
+    const found = await describeRun(path, verify);
+    if (options.json) printJson(found);
+    else printRun(found);
+    return true;
+  }
+  try {
+    const found = await describeCheckpoint(path, verify);
+    if (options.json) printJson(found);
+    else printCheckpoint(found);
+    return true;
+  } catch (error) {
+    if (error instanceof MedcossError && error.code === "E_NO_CHECKPOINT") return false;
+    throw error;
+  }
+}
+
+async function run(path: string, options: Options): Promise<void> {
+  await access(path).catch((cause) => {
+    throw new MedcossError("E_SOURCE_MISSING", { path }, { cause });
+  });
+  if (await inspectTrained(path, options)) return;
+  const found = await describeInput(path, { verify: options.verify === true });
+  if (options.json) printJson(found);
+  else printInput(found);
+}
+
+export function register(program: Command): void {
+  program
+    .command("inspect")
+    .description("say what a checkpoint, store, run or input file is")
+    .argument("<path>", "file or folder")
+    .option("--json", "print the description as JSON")
+    .option("--verify", "compare the digests of all files")
+    .action((path: string, options: Options) => runCommand(() => run(path, options)));
+}

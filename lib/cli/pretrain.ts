@@ -1,0 +1,187 @@
+/** `medcoss pretrain`: the stages of a run one after another. */
+import type { Command } from "commander";
+import { gatherConfig, type PlainObject } from "../config/parse.js";
+import type { PretrainInput } from "../config/training.js";
+import { ExitCode } from "../errors.js";
+import { type DryRun, dryRun } from "../stages/dry-run.js";
+import { pretrain } from "../stages/pretrain.js";
+import type { Hooks, RunResult, StageResult } from "../stages/types.js";
+import {
+  formatBytes,
+  formatDuration,
+  type Progress,
+  printJson,
+  printTable,
+  progress,
+  runCommand,
+  type TableRow,
+} from "./common.js";
+
+interface Options {
+  config?: string;
+  set?: string[];
+  stages?: string;
+  dryRun?: boolean;
+  json?: boolean;
+  [flag: string]: unknown;
+}
+
+/** Flags that are fields of the configuration under the same name. */
+const fields = [
+  "store",
+  "out",
+  "preset",
+  "model",
+  "epochs",
+  "maxSteps",
+  "batchSize",
+  "device",
+  "precision",
+  "threads",
+  "seed",
+  "startFrom",
+  "resume",
+] as const;
+
+function configFlags(options: Options): PlainObject {
+  const flags: PlainObject = Object.fromEntries(fields.map((name) => [name, options[name]]));
+  flags.stages = options.stages?.split(",").map((name) => name.trim());
+  return flags;
+}
+
+/** A number where the text is one; anything else is left for the schema to refuse. */
+const numeric = (text: string): number | string => (text.trim() === "" ? text : Number(text));
+
+const collect = (value: string, before: string[] = []): string[] => [...before, value];
+
+/** Aborts at the first SIGINT or SIGTERM and ends the process at the second. */
+function abortOnSignals(controller: AbortController): () => void {
+  const stop = () => {
+    if (controller.signal.aborted) process.exit(ExitCode.interrupted);
+    process.stderr.write("\nStopping after this step and saving; once more to stop at once.\n");
+    controller.abort();
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, stop);
+  return () => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, stop);
+  };
+}
+
+/** A bar for each stage. */
+function watch(signal: AbortSignal): { hooks: Hooks; stop(): void } {
+  let bar: Progress | undefined;
+  const hooks: Hooks = {
+    signal,
+    onStage({ modality, steps, done }) {
+      bar?.stop();
+      bar = progress(steps, modality);
+      bar.update(done);
+    },
+    onStep(row) {
+      const loss = row.loss === null ? "not finite" : row.loss.toFixed(4);
+      const rate = `${row.samplesPerSecond.toFixed(1)} samples/s`;
+      bar?.update(row.step, `${row.kind} loss ${loss}  ${rate}`);
+    },
+  };
+  return { hooks, stop: () => bar?.stop() };
+}
+
+function resultRow(result: StageResult): TableRow {
+  return {
+    stage: `${result.stage} ${result.modality}`,
+    steps: result.steps,
+    samples: result.samples,
+    "training loss": result.trainingLoss.before.toFixed(4),
+    "-> after": result.trainingLoss.after.toFixed(4),
+    "validation loss": result.validationLoss?.before.toFixed(4),
+    "-> end": result.validationLoss?.after.toFixed(4),
+    "samples/s": result.samplesPerSecond.toFixed(1),
+  };
+}
+
+/** The table of a run's stages, as every command that trains shows it. */
+export function resultRows(stages: readonly StageResult[]): TableRow[] {
+  return stages.map(resultRow);
+}
+
+function printResult(result: RunResult): void {
+  printTable(resultRows(result.stages));
+  const skipped = result.stages.reduce((sum, stage) => sum + stage.skippedSteps, 0);
+  if (skipped > 0) process.stdout.write(`${skipped} steps were skipped: loss not finite\n`);
+  const state = result.alreadyFinished ? "Finished before; nothing was changed" : "Finished";
+  process.stdout.write(`${state}. Run: ${result.out}\n`);
+}
+
+function printDryRun(plan: DryRun): void {
+  printTable(
+    plan.stages.map((stage) => ({
+      stage: `${stage.stage} ${stage.modality}`,
+      samples: stage.trainingSamples,
+      steps: stage.steps,
+      "per step": formatDuration(stage.secondsPerStep),
+      time: formatDuration(stage.seconds),
+    })),
+  );
+  const free = (bytes: number | undefined) =>
+    bytes === undefined ? "" : ` of ${formatBytes(bytes)} free`;
+  const lines = [
+    `Parameters  ${plan.parameters.toLocaleString("en")}`,
+    `Time        about ${formatDuration(plan.seconds)}, without validation and checkpoints`,
+    `Memory      about ${formatBytes(plan.memoryBytes)}${free(plan.memoryAvailable)}`,
+    `Disk        at most ${formatBytes(plan.diskBytes)}${free(plan.diskAvailable)}`,
+  ];
+  process.stdout.write(`${lines.join("\n")}\n`);
+}
+
+async function train(config: PretrainInput, json: boolean): Promise<void> {
+  const controller = new AbortController();
+  const release = abortOnSignals(controller);
+  const watching = watch(controller.signal);
+  try {
+    const result = await pretrain(config, watching.hooks);
+    watching.stop();
+    if (json) printJson(result);
+    else printResult(result);
+  } finally {
+    watching.stop();
+    release();
+  }
+}
+
+async function run(options: Options): Promise<void> {
+  const config = (await gatherConfig({
+    file: options.config,
+    flags: configFlags(options),
+    set: options.set,
+  })) as PretrainInput;
+  const json = options.json === true;
+  if (!options.dryRun) return train(config, json);
+  const plan = await dryRun(config);
+  if (json) printJson(plan);
+  else printDryRun(plan);
+}
+
+export function register(program: Command): void {
+  program
+    .command("pretrain")
+    .description("pre-train one network over the modalities of a store, one after another")
+    .option("--store <folder>", "store to train on")
+    .option("--out <folder>", "folder of the run")
+    .option("--preset <name>", "corrected (default) or published")
+    .option("--model <size>", "tiny, small, base (default) or large")
+    .option("--stages <names>", "modalities in order, with commas; default: all of the store")
+    .option("--epochs <n>", "epochs of each stage (default 300)", numeric)
+    .option("--max-steps <n>", "most steps of each stage", numeric)
+    .option("--batch-size <n>", "samples of a step (default 8 for tiny, else 128)", numeric)
+    .option("--device <device>", "cpu (default), cuda or cuda:N")
+    .option("--precision <name>", "fp32 (default) or bf16")
+    .option("--threads <n>", "threads of the process (default: physical cores)", numeric)
+    .option("--seed <n>", "seed of every random draw (default 0)", numeric)
+    .option("--start-from <path>", "checkpoint to start the first stage from")
+    .option("--config <file>", "JSON file with any field of the configuration")
+    .option("--set <key=value>", "any field, such as learningRate.peak=1e-3; repeatable", collect)
+    .option("--resume", "go on with the run in --out, or start it")
+    .option("--dry-run", "tell steps, time, memory and disk; refuse what does not fit")
+    .option("--json", "print the result as JSON")
+    .action((options: Options) => runCommand(() => run(options)));
+}

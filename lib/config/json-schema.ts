@@ -1,0 +1,18 @@
+/**
+ * JSON Schemas of the configurations, for editors and other tools.
+ */
+import { z } from "zod";
+import { behaviourSchema } from "./behaviour.js";
+import { pretrainSchema, stageSchema } from "./training.js";
+
+/** The zod schemas of all configurations. */
+export const schemas = {
+  pretrain: pretrainSchema,
+  stage: stageSchema,
+  behaviour: behaviourSchema,
+} as const;
+
+/** JSON Schema (draft 2020-12) of what a caller may write. */
+export function jsonSchema(name: keyof typeof schemas): Record<string, unknown> {
+  return z.toJSONSchema(schemas[name], { io: "input", unrepresentable: "any" });
+}

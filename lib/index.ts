@@ -1,0 +1,33 @@
+/**
+ * The public interface of medcoss.
+ */
+export type { Batch, ImageBatch, InputKind, StepKey, TextBatch, VolumeBatch } from "./batch.js";
+export { type Behaviour, behaviourSchema } from "./config/behaviour.js";
+export { jsonSchema, schemas } from "./config/json-schema.js";
+export { type ModelName, type ModelSize, models } from "./config/models.js";
+export { type PresetName, presets } from "./config/presets.js";
+export { learningRateAt, type Schedule, stageHorizon } from "./config/schedule.js";
+export type { Dataset, RecordFormat, RecordView } from "./data/dataset.js";
+export { type ModalityInfo, openStore, type Store } from "./data/store.js";
+export { loadTokenizer, type Tokenizer } from "./data/tokenizer.js";
+export { type ErrorCode, ExitCode, MedcossError } from "./errors.js";
+export { type DryRun, dryRun } from "./stages/dry-run.js";
+export { type PretrainConfig, pretrain, pretrainSteps } from "./stages/pretrain.js";
+export { type StageConfig, stageSteps, trainStage } from "./stages/train-stage.js";
+export type {
+  BeforeAfter,
+  EpochRow,
+  Hooks,
+  MetricRow,
+  RunResult,
+  StageResult,
+  StageStart,
+} from "./stages/types.js";
+export {
+  buildInfo,
+  type Reconstruction,
+  type StepOptions,
+  type StepResult,
+  Trainer,
+  type TrainerConfig,
+} from "./trainer.js";

@@ -1,0 +1,121 @@
+/**
+ * What a checkpoint or a run is, read from headers and summaries; weights are read only to verify digests.
+ */
+import { access, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { type ModelName, modelNames, models } from "../config/models.js";
+import { readHeader, type SafetensorsHeader } from "../safetensors.js";
+import { findModelFile, latestCheckpoint, readState, verifyCheckpoint } from "./checkpoint.js";
+import { isFinished, readSummary, recordedConfig, stageFolder } from "./run-folder.js";
+import type { StageResult } from "./types.js";
+
+export interface CheckpointDescription {
+  kind: "checkpoint";
+  path: string;
+  /** `tiny`, or `48 x 2, decoder 32 x 1` for a size without a name. */
+  model: string;
+  tensors: number;
+  parameters: number;
+  bytes: number;
+  decoder: boolean;
+  optimizer: boolean;
+  stage?: number;
+  modality?: string;
+  step?: number;
+  tokenizer?: string;
+  /** True where digests were compared; a mismatch is an error. */
+  verified: boolean;
+}
+
+export interface RunDescription {
+  kind: "run";
+  path: string;
+  finished: boolean;
+  stages: StageResult[];
+  /** The stage that goes on at `--resume`, with the steps it has done. */
+  running?: { modality: string; step: number };
+  verified: boolean;
+}
+
+const exists = (path: string) =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
+
+function layers(header: SafetensorsHeader, prefix: string): number {
+  const numbers = [...header.tensors.keys()]
+    .filter((name) => name.startsWith(prefix))
+    .map((name) => Number.parseInt(name.slice(prefix.length), 10));
+  return Math.max(-1, ...numbers) + 1;
+}
+
+function describeModel(header: SafetensorsHeader): string {
+  const width = (name: string) => header.tensors.get(name)?.shape[2] ?? 0;
+  const encoder = `${width("cls_token")} x ${layers(header, "fused_encoder.layers.")}`;
+  const decoder = `${width("mask_token")} x ${layers(header, "decoder_blocks.")}`;
+  const isNamed = (name: ModelName) => {
+    const size = models[name]();
+    return (
+      encoder === `${size.encoderWidth} x ${size.encoderLayers}` &&
+      (decoder === `${size.decoderWidth} x ${size.decoderLayers}` || decoder === "0 x 0")
+    );
+  };
+  return modelNames.find(isNamed) ?? `${encoder}, decoder ${decoder}`;
+}
+
+/** Describes a model file or a folder that holds one. Throws E_NO_CHECKPOINT, E_CHECKPOINT_CORRUPT. */
+export async function describeCheckpoint(
+  path: string,
+  verify: boolean,
+): Promise<CheckpointDescription> {
+  const file = await findModelFile(path);
+  const folder = dirname(file);
+  const header = await readHeader(file);
+  const state = await readState(folder);
+  if (verify && state) await verifyCheckpoint(folder, state);
+  const shapes = [...header.tensors.values()].map((tensor) => tensor.shape);
+  return {
+    kind: "checkpoint",
+    path: file,
+    model: describeModel(header),
+    tensors: shapes.length,
+    parameters: shapes.reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), 0),
+    bytes: (await stat(file)).size,
+    decoder: header.tensors.has("mask_token"),
+    optimizer: await exists(join(folder, "optimizer.safetensors")),
+    stage: state?.stage,
+    modality: state?.modality,
+    step: state?.step,
+    tokenizer: state?.digests.tokenizer,
+    verified: verify && state !== undefined,
+  };
+}
+
+/** Whether a folder is that of a run over stages. */
+export async function isRun(path: string): Promise<boolean> {
+  return (await exists(join(path, "config.json"))) && (await exists(join(path, "stages")));
+}
+
+/** Describes a run folder; with `verify`, compares the digests of every stage's checkpoint. */
+export async function describeRun(path: string, verify: boolean): Promise<RunDescription> {
+  const names = ((await recordedConfig(path))?.stages ?? []) as string[];
+  const stages: StageResult[] = [];
+  let running: RunDescription["running"];
+  for (const [index, modality] of names.entries()) {
+    const folder = join(path, stageFolder(index + 1, modality));
+    const summary = await readSummary(folder);
+    if (summary) stages.push(summary);
+    if (summary && !verify) continue;
+    const latest = await latestCheckpoint(folder);
+    if (!summary && latest) running = { modality, step: latest.state.step };
+  }
+  return {
+    kind: "run",
+    path,
+    finished: await isFinished(path),
+    stages,
+    running,
+    verified: verify,
+  };
+}

@@ -1,0 +1,151 @@
+/**
+ * What a run would take, without running it: steps, time by timing a step, memory and disk.
+ *
+ * Invariant: nothing is written.
+ */
+import { statfs } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { nativeModelSize } from "../config/models.js";
+import { resolvePretrain, type Training } from "../config/resolve.js";
+import { openStore } from "../data/store.js";
+import { MedcossError } from "../errors.js";
+import { formatBytes } from "../format.js";
+import { configureThreads, type Trainer } from "../trainer.js";
+import { diskBytes, memoryBytes, parameterCount } from "./estimate.js";
+import { createTrainer } from "./network.js";
+import { type PlannedStage, planStages, type PretrainConfig } from "./pretrain.js";
+import { checkRunFolder } from "./run-folder.js";
+import { stageSteps } from "./run-stage.js";
+import { sampleCount, takeSamples } from "./samples.js";
+import { vocabularyOf } from "./store-data.js";
+
+export interface PlannedCost {
+  stage: number;
+  modality: string;
+  trainingSamples: number;
+  steps: number;
+  secondsPerStep: number;
+  seconds: number;
+}
+
+export interface DryRun {
+  stages: PlannedCost[];
+  parameters: number;
+  seconds: number;
+  memoryBytes: number;
+  /** Undefined on a GPU, whose memory is not looked at. */
+  memoryAvailable?: number;
+  diskBytes: number;
+  diskAvailable: number;
+}
+
+/** Samples of a timed step; time grows with the batch in proportion. */
+const TIMED_SAMPLES = 4;
+
+async function freeDisk(path: string): Promise<number> {
+  for (let folder = resolve(path); ; folder = dirname(folder)) {
+    try {
+      const { bavail, bsize } = await statfs(folder);
+      return bavail * bsize;
+    } catch (error) {
+      if (folder === dirname(folder)) throw error;
+    }
+  }
+}
+
+async function secondsPerStep(
+  trainer: Trainer,
+  planned: PlannedStage,
+  training: Training,
+): Promise<number> {
+  for await (const { batch, objective } of planned.data.items.items(0, 1)) {
+    const timed = takeSamples(batch, TIMED_SAMPLES);
+    const step = (number: number) =>
+      trainer.trainStep(
+        timed,
+        { stage: planned.stage, step: number },
+        { learningRate: 0, objective },
+      );
+    await step(0);
+    const start = performance.now();
+    await step(1);
+    const seconds = (performance.now() - start) / 1000;
+    return (seconds * training.batchSize) / sampleCount(timed);
+  }
+  return 0;
+}
+
+async function costs(
+  training: Training,
+  vocabulary: number,
+  stages: readonly PlannedStage[],
+): Promise<PlannedCost[]> {
+  await using trainer = await createTrainer(training, vocabulary, 1, { kind: "random" });
+  const out: PlannedCost[] = [];
+  for (const planned of stages) {
+    const { stage, modality, data } = planned;
+    const steps = stageSteps(training, data);
+    const each = await secondsPerStep(trainer, planned, training);
+    const trainingSamples = data.trainingSamples ?? 0;
+    out.push({
+      ...{ stage, modality, trainingSamples, steps },
+      ...{ secondsPerStep: each, seconds: each * steps },
+    });
+  }
+  return out;
+}
+
+/**
+ * The cost of a run. Throws as `pretrain` does before its first step, and E_NOT_ENOUGH_MEMORY or E_NOT_ENOUGH_DISK where
+ * it would not fit.
+ */
+export async function dryRun(input: PretrainConfig): Promise<DryRun> {
+  const config = resolvePretrain(input);
+  const { training, own } = config;
+  await checkRunFolder(own.out, config.json, config.resume);
+  await using store = await openStore(own.store);
+  const stages = await planStages(config, store);
+  const vocabulary = await vocabularyOf(training, await store.tokenizer());
+  const size = nativeModelSize(training.model, vocabulary);
+  const { ratio: maskRatio, words } = training.behaviour.masking;
+  const options = { batchSize: training.batchSize, maskRatio, words };
+  const bf16 = training.precision === "bf16";
+  const memory = Math.max(
+    ...stages.map((each) => memoryBytes(size, each.kind, { ...options, bf16 })),
+  );
+  const disk = diskBytes(size, stages.length);
+  const memoryAvailable = training.device === "cpu" ? process.availableMemory() : undefined;
+  const diskAvailable = await freeDisk(own.out);
+  refuse(own.out, { memory, memoryAvailable, disk, diskAvailable });
+  configureThreads(training.threads);
+  const planned = await costs(training, vocabulary, stages);
+  return {
+    stages: planned,
+    parameters: parameterCount(size),
+    seconds: planned.reduce((sum, each) => sum + each.seconds, 0),
+    ...{ memoryBytes: memory, memoryAvailable, diskBytes: disk, diskAvailable },
+  };
+}
+
+interface Needs {
+  memory: number;
+  memoryAvailable?: number;
+  disk: number;
+  diskAvailable: number;
+}
+
+function refuse(path: string, needs: Needs): void {
+  if (needs.memoryAvailable !== undefined && needs.memory > needs.memoryAvailable) {
+    throw new MedcossError("E_NOT_ENOUGH_MEMORY", {
+      needed: formatBytes(needs.memory),
+      available: formatBytes(needs.memoryAvailable),
+    });
+  }
+  if (needs.disk > needs.diskAvailable) {
+    throw new MedcossError("E_NOT_ENOUGH_DISK", {
+      needed: formatBytes(needs.disk),
+      available: formatBytes(needs.diskAvailable),
+      path,
+    });
+  }
+}
