@@ -53,10 +53,12 @@ function drawHead(dice: Dice): Head {
   return head;
 }
 
-function inEllipsoid(x: number, y: number, z: number, at: Vector, radii: Vector): boolean {
-  const u = (x - at[0]) / radii[0];
-  const v = (y - at[1]) / radii[1];
-  const w = (z - at[2]) / radii[2];
+/** Whether a point given from the centre lies within radii. Plain numbers: this runs for every voxel. */
+function within(x: number, y: number, z: number, rx: number, ry: number, rz: number): boolean {
+  if (x > rx || x < -rx || z > rz || z < -rz) return false;
+  const u = x / rx;
+  const v = y / ry;
+  const w = z / rz;
   return u * u + v * v + w * w < 1;
 }
 
@@ -72,9 +74,9 @@ function isVentricle(u: number, y: number, z: number, size: number): boolean {
 
 /** Cerebellum with its leaves, and the brain stem; undefined above the tentorium and beside them. */
 function hindbrain(x: number, y: number, z: number, texture: Texture): number | undefined {
-  if (inEllipsoid(x, y, z, [0, 10, -34], [14, 13, 40])) return Tissue.white;
-  if (inEllipsoid(x, y, z, [0, 23, -30], [6, 5, 12])) return Tissue.fluid;
-  if (!inEllipsoid(x, y, z, [0, 46, -38], [55, 38, 27])) return undefined;
+  if (within(x, y - 10, z + 34, 14, 13, 40)) return Tissue.white;
+  if (within(x, y - 23, z + 30, 6, 5, 12)) return Tissue.fluid;
+  if (!within(x, y - 46, z + 38, 55, 38, 27)) return undefined;
   const bend = 2.5 * texture.at(x / 14, y / 14) + 0.004 * x * x;
   const leaf = Math.sin(0.8 * (y - bend) + 0.7 * z);
   if (leaf > 0.93) return Tissue.fluid;
@@ -86,9 +88,9 @@ function forebrain(x: number, y: number, z: number, depth: number, head: Head): 
   const u = Math.abs(x);
   if (isVentricle(u, y, z, head.ventricles)) return Tissue.fluid;
   if (u < 1.3 && (depth < 34 || Math.abs(y) > 42)) return Tissue.fluid;
-  if (inEllipsoid(u, y, z, [12, 6, 8], [8, 14, 10])) return Tissue.deepGrey;
-  if (inEllipsoid(u, y, z, [24, -6, 8], [7, 18, 11])) return Tissue.deepGrey;
-  if (inEllipsoid(u, y, z, [12, -26, 14], [5, 9, 10])) return Tissue.deepGrey;
+  if (within(u - 12, y - 6, z - 8, 8, 14, 10)) return Tissue.deepGrey;
+  if (within(u - 24, y + 6, z - 8, 7, 18, 11)) return Tissue.deepGrey;
+  if (within(u - 12, y + 26, z - 14, 5, 9, 10)) return Tissue.deepGrey;
   const fold = Math.abs(
     head.texture.at3(x / 9 + 50, y / 9, z / 12) + 0.3 * head.texture.at(x / 5, y / 5),
   );
@@ -101,20 +103,20 @@ function forebrain(x: number, y: number, z: number, depth: number, head: Head): 
 /** Face, base of the skull and neck, below the brain. */
 function face(x: number, y: number, z: number, depth: number, texture: Texture): number {
   const u = Math.abs(x);
-  if (inEllipsoid(u, y, z, [31, -68, -32], [13, 13, 13])) {
-    return inEllipsoid(u, y, z, [31, -79, -32], [6, 3, 6]) ? Tissue.lens : Tissue.eye;
+  if (within(u - 31, y + 68, z + 32, 13, 13, 13)) {
+    return within(u - 31, y + 79, z + 32, 6, 3, 6) ? Tissue.lens : Tissue.eye;
   }
-  if (inEllipsoid(u, y, z, [31, -54, -32], [17, 27, 16])) return Tissue.fat;
+  if (within(u - 31, y + 54, z + 32, 17, 27, 16)) return Tissue.fat;
   if (u < 13 && y < -40 && y > -80 && u > 2)
     return texture.at3(x / 4, y / 6, z / 6) > 0.35 ? Tissue.bone : Tissue.air;
-  if (inEllipsoid(u, y, z, [30, -58, -62], [15, 18, 16])) return Tissue.air;
-  if (inEllipsoid(u, y, z, [0, -22, -38], [12, 12, 9])) return Tissue.air;
-  if (inEllipsoid(u, y, z, [50, 24, -38], [14, 13, 12])) {
+  if (within(u - 30, y + 58, z + 62, 15, 18, 16)) return Tissue.air;
+  if (within(u, y + 22, z + 38, 12, 12, 9)) return Tissue.air;
+  if (within(u - 50, y - 24, z + 38, 14, 13, 12)) {
     return texture.at3(x / 3, y / 3, z / 3) > 0.2 ? Tissue.air : Tissue.bone;
   }
   const ridge = Math.abs(y + 12 - 0.5 * u) < 8 && u > 14 && z > -50;
   if (ridge || z > -33 - 0.16 * y + 2 * texture.at(x / 15, y / 15)) return Tissue.bone;
-  if (inEllipsoid(u, y, z, [0, 18, -70], [15, 12, 60])) return u < 7 ? Tissue.marrow : Tissue.bone;
+  if (within(u, y - 18, z + 70, 15, 12, 60)) return u < 7 ? Tissue.marrow : Tissue.bone;
   if (depth < 9) return Tissue.fat;
   return texture.at3(x / 14, y / 14, z / 20) > 0.25 ? Tissue.fat : Tissue.muscle;
 }
@@ -136,12 +138,13 @@ function tissueAt(px: number, py: number, pz: number, head: Head): number {
   const u = x / (a * (1 + (0.07 * y) / b));
   const v = y / b;
   const w = z > 0 ? z / c : (z / c) * 0.55;
-  const depth = (1 - Math.sqrt(u * u + v * v + w * w)) * 88;
-  if (depth < 0) {
+  const q = u * u + v * v + w * w;
+  if (q > 1) {
     const nose =
       Math.abs(x) < 9 + 0.25 * (y + b) && z < -36 && z > -66 && y > -b - 16 && y < -b + 14;
     return nose ? Tissue.skin : Tissue.air;
   }
+  const depth = (1 - Math.sqrt(q)) * 88;
   const petrous = -6 + 0.5 * Math.abs(x) + 4 * head.texture.at(x / 18, z / 18);
   const below = z < -30 - 0.16 * y && y < petrous;
   const neck = z < -62;
@@ -151,7 +154,7 @@ function tissueAt(px: number, py: number, pz: number, head: Head): number {
   if (head.lesion) {
     const { at, radius } = head.lesion;
     const rough = radius * (1 + 0.3 * head.texture.at3(x / 9, y / 9, z / 9));
-    if (inEllipsoid(x, y, z, at, [rough, rough, rough])) return Tissue.lesion;
+    if (within(x - at[0], y - at[1], z - at[2], rough, rough, rough)) return Tissue.lesion;
   }
   if (z < -8 && y > -6) {
     const tissue = hindbrain(x, y, z, head.texture);
@@ -159,6 +162,14 @@ function tissueAt(px: number, py: number, pz: number, head: Head): number {
     if (z < -40) return Tissue.fluid;
   }
   return forebrain(x, y, z, depth, head);
+}
+
+/** Whether a row of voxels surely passes the head and its nose by. */
+function rowIsEmpty(py: number, pz: number, head: Head): boolean {
+  const z = pz - head.shift[2];
+  const v = Math.max(0, Math.abs(py - head.shift[1]) - 30) / head.radii[1];
+  const w = z > 0 ? z / head.radii[2] : 0;
+  return v * v + w * w > 1;
 }
 
 /** A head on a grid, with the tissue of each voxel; `series` and `index` draw it. */
@@ -178,7 +189,10 @@ export function headPhantom(
     const z = grid.position(2, k) + 14;
     for (let j = 0; j < size[1]; j++) {
       const y = grid.position(1, j);
-      for (let i = 0; i < size[0]; i++) tissues[at++] = tissueAt(grid.position(0, i), y, z, head);
+      const empty = rowIsEmpty(y, z, head);
+      for (let i = 0; i < size[0]; i++, at++) {
+        if (!empty) tissues[at] = tissueAt(grid.position(0, i), y, z, head);
+      }
     }
   }
   return { grid, tissues, dice };

@@ -1,13 +1,16 @@
 /**
  * Textures of the phantoms: white noise from a table, and smooth value noise on a lattice.
  *
- * Invariant: both repeat (65,536 values; 256 lattice points an axis), far beyond what one picture shows.
+ * Invariant: both repeat (16,384 values; 256 lattice points an axis), far beyond what one picture shows.
  */
 import type { Dice } from "./dice.js";
 
+/** For the index into white noise. */
+export const NOISE_MASK = 0x3fff;
+
 /** Standard normal values, long enough that rows with other offsets look independent. */
 export function whiteNoise(dice: Dice): Float32Array {
-  return Float32Array.from({ length: 65536 }, () => dice.normal());
+  return Float32Array.from({ length: NOISE_MASK + 1 }, () => dice.normal());
 }
 
 /** Smooth noise in about [-1, 1] with features of size 1. */

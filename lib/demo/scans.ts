@@ -6,7 +6,7 @@
 import { Dice } from "./dice.js";
 import type { Grid, Vector } from "./grid.js";
 import { headPhantom, Tissue } from "./head.js";
-import { whiteNoise } from "./noise.js";
+import { NOISE_MASK, whiteNoise } from "./noise.js";
 import { torsoPhantom } from "./torso.js";
 
 /** Voxels of a scan, x fastest. */
@@ -81,10 +81,10 @@ function digitise(grid: Grid, dice: Dice, strength: number): Scan {
   const voxels = new Int16Array(grid.data.length);
   const width = grid.size[0];
   for (let row = 0; row < voxels.length; row += width) {
-    const offset = dice.word() & 0xffff;
+    const offset = dice.word() & NOISE_MASK;
     for (let i = 0; i < width; i++) {
       const value =
-        (grid.data[row + i] as number) + strength * (noise[(offset + i) & 0xffff] as number);
+        (grid.data[row + i] as number) + strength * (noise[(offset + i) & NOISE_MASK] as number);
       voxels[row + i] = Math.max(-1024, Math.min(3071, Math.round(value)));
     }
   }
@@ -127,8 +127,8 @@ function shade(grid: Grid, dice: Dice): void {
 
 /** MRI `index` of a corpus: heads, two in three with T1 weighting. */
 export function mriScan(seed: number, index: number): Scan {
-  const size: Vector = [144, 176, 46];
-  const spacing: Vector = [1.25, 1.25, 3.2];
+  const size: Vector = [128, 160, 46];
+  const spacing: Vector = [1.4, 1.4, 3.2];
   const { grid, tissues, dice } = headPhantom(seed, "mri-head", index, size, spacing);
   fill(grid, tissues, index % 3 === 2 ? t2 : t1);
   shade(grid, dice);

@@ -152,7 +152,7 @@ function paintSpine(grid: Grid, body: Body, dice: Dice): void {
       level < 6
     )
       return 360;
-    if (v > 12 && v < 44 && Math.abs(x) < 42 && Math.abs(x) > 5) return 56;
+    if (old > -500 && v > 12 && v < 44 && Math.abs(x) < 42 && Math.abs(x) > 5) return 56;
     return old;
   });
   const front = -body.half[1] + body.fat + 9;

@@ -6,7 +6,7 @@
  */
 import type { ChestCase, Side } from "./cases.js";
 import { Dice } from "./dice.js";
-import { ramp, Texture, whiteNoise } from "./noise.js";
+import { NOISE_MASK, ramp, Texture, whiteNoise } from "./noise.js";
 
 /** A grey picture. */
 export interface GreyImage {
@@ -57,6 +57,9 @@ function chord(x: number, y: number, radiusX: number, radiusY: number): number {
   return q < 1 ? Math.sqrt(1 - q) : 0;
 }
 
+/** |v| to the power of 2.5, without the slow general power. */
+const power = (v: number) => v * v * Math.sqrt(Math.abs(v));
+
 /** How much of a lung lies behind a point, 0 to 1. */
 function lungAt(x: number, y: number, side: number, pose: Pose): number {
   const u = x * side - 0.19;
@@ -65,8 +68,8 @@ function lungAt(x: number, y: number, side: number, pose: Pose): number {
   const top = (y + 0.06) / 0.36;
   const taper = y < 0 ? 1 - 0.3 * Math.max(0, -top) : 1;
   const radius = pose.lungWidth * taper;
-  const q = (Math.abs(u + (y < 0 ? -0.1 * y : 0)) / radius) ** 2.6 + Math.abs(top) ** 2.6;
-  return q < 1 ? cut * Math.min(1, 1.6 * (1 - q) ** 0.45) : 0;
+  const q = power((u + (y < 0 ? -0.1 * y : 0)) / radius) + power(top);
+  return q < 1 ? cut * Math.min(1, 1.6 * Math.sqrt(1 - q)) : 0;
 }
 
 /** Bone of the back and front ribs at a point of the thorax. */
@@ -75,7 +78,9 @@ function ribsAt(x: number, y: number, pose: Pose): number {
   if (u < 0.03 || u > 0.4) return 0;
   let sum = 0;
   const fade = ramp(0.4, 0.35, u);
-  const back = y - pose.ribSlope * (u - 0.05) ** 1.25 + 1.6 * Math.max(0, u - 0.24) ** 2 * -2;
+  const past = Math.max(0, u - 0.24);
+  const inner = Math.sqrt(Math.max(0, u - 0.05));
+  const back = y - pose.ribSlope * inner * inner * Math.sqrt(inner) - 3.2 * past * past;
   const backIndex = Math.round((back + 0.36) / pose.ribGap);
   if (backIndex >= 0 && backIndex < 10) {
     const d = Math.abs(back + 0.36 - backIndex * pose.ribGap);
@@ -83,7 +88,8 @@ function ribsAt(x: number, y: number, pose: Pose): number {
     if (d < half)
       sum += 0.16 * (0.7 + 0.6 * ramp(half * 0.5, half * 0.85, d)) * ramp(half, half * 0.85, d);
   }
-  const front = y + 0.75 * (u - 0.36) - 2.2 * (u - 0.36) ** 2;
+  const far = u - 0.36;
+  const front = y + 0.75 * far - 2.2 * far * far;
   const frontIndex = Math.round((front + 0.2) / (pose.ribGap * 1.25));
   if (u > 0.12 && frontIndex >= 0 && frontIndex < 5) {
     const d = Math.abs(front + 0.2 - frontIndex * pose.ribGap * 1.25);
@@ -176,7 +182,8 @@ function devicesAt(x: number, y: number, chest: ChestCase): number {
 /** Total attenuation along the ray at (x, y), in arbitrary units around 1. */
 function attenuation(x: number, y: number, chest: ChestCase, pose: Pose, texture: Texture): number {
   const shoulder = 0.3 + 0.2 * ramp(-0.5, -0.2, y) - 0.02 * ramp(-0.1, 0.3, y);
-  const body = 1.12 * Math.max(0, 1 - (Math.abs(x) / shoulder) ** 4) ** 0.5;
+  const wide = (x / shoulder) * (x / shoulder);
+  const body = 1.12 * Math.sqrt(Math.max(0, 1 - wide * wide));
   if (body === 0) return 0;
   const neck = y < -0.34 ? 0.25 * ramp(0.13, 0.09, Math.abs(x)) : 0;
   const lung = x > 0 ? lungAt(x, y, 1, pose) : lungAt(x, y, -1, pose);
@@ -187,29 +194,40 @@ function attenuation(x: number, y: number, chest: ChestCase, pose: Pose, texture
   let sum = body + neck + belly + 0.35 * heart - air;
   sum += ribsAt(x, y, pose) + spineAt(x, y, pose) + claviclesAt(x, y) + devicesAt(x, y, chest);
   if (lung > 0.1) sum += lung * markingsAt(x, y, texture);
-  return sum + 0.03 * texture.cloud(x * 9, y * 9, 3);
+  return sum + 0.03 * texture.cloud(x * 9, y * 9, 2);
+}
+
+const FILM_STEPS = 4095;
+const FILM_PER_UNIT = FILM_STEPS / 4;
+
+/** Grey of each attenuation from 0 to 4. */
+function filmCurve(pose: Pose): Float32Array {
+  return Float32Array.from({ length: FILM_STEPS + 1 }, (_, i) => {
+    const shade = 1 - Math.exp((-1.25 * pose.exposure * i) / FILM_PER_UNIT);
+    return 22 + 250 * shade ** (1.35 * pose.contrast);
+  });
 }
 
 /** The X-ray of a case; `index` draws its pose, build and noise. */
 export function xrayPhantom(chest: ChestCase, seed: number, index: number): GreyImage {
   const dice = new Dice(seed, "xray", index);
   const pose = drawPose(chest, dice);
+  const film = filmCurve(pose);
   const texture = new Texture(dice);
   const noise = whiteNoise(dice);
   const width = 216 + 8 * dice.below(4);
   const height = width + 8 * (dice.below(3) - 1);
   const pixels = new Uint8Array(width * height);
   for (let row = 0; row < height; row++) {
-    const offset = dice.word() & 0xffff;
+    const offset = dice.word() & NOISE_MASK;
     const v = (row / width - (0.5 * height) / width) / pose.scale - pose.shiftY;
     for (let column = 0; column < width; column++) {
       const u = (column / width - 0.5) / pose.scale - pose.shiftX;
       const x = pose.cosine * u - pose.sine * v;
       const y = pose.sine * u + pose.cosine * v;
       const ray = attenuation(x, y, chest, pose, texture);
-      const shade = 1 - Math.exp(-1.25 * pose.exposure * Math.max(0, ray));
-      const grey = 22 + 250 * shade ** (1.35 * pose.contrast);
-      const grain = 2.6 * (noise[(offset + column) & 0xffff] as number);
+      const grey = film[Math.min(FILM_STEPS, Math.max(0, ray) * FILM_PER_UNIT) | 0] as number;
+      const grain = 2.6 * (noise[(offset + column) & NOISE_MASK] as number);
       pixels[row * width + column] = Math.max(0, Math.min(255, grey + grain));
     }
   }
