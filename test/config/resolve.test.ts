@@ -1,0 +1,99 @@
+import t from "tap";
+import { models } from "../../lib/config/models.js";
+import { presets } from "../../lib/config/presets.js";
+import { differences, modelName, resolvePretrain, resolveStage } from "../../lib/config/resolve.js";
+
+const minimal = { store: "s", out: "o" };
+
+t.test("defaults follow the model and the device", async (t) => {
+  const base = resolvePretrain(minimal).training;
+  t.match(base, { batchSize: 128, epochs: 300, logEvery: 1, device: "cpu", precision: "fp32" });
+  t.equal(base.learningRate.peak, (1.5e-4 * 128) / 256);
+  t.same(base.behaviour, presets.corrected());
+  t.ok(base.threads >= 1);
+  t.equal(resolvePretrain({ ...minimal, device: "cuda:1" }).training.logEvery, 10);
+  const tiny = resolvePretrain({ ...minimal, model: "tiny" }).training;
+  t.equal(tiny.batchSize, 8);
+  t.not(tiny.learningRate.peak, (1.5e-4 * 8) / 256);
+  t.same(resolvePretrain({ ...minimal, model: models.tiny() }).training, tiny);
+  t.equal(
+    resolvePretrain({ ...minimal, model: "tiny", batchSize: 16 }).training.learningRate.peak,
+    tiny.learningRate.peak,
+    "tiny's peak does not follow the batch",
+  );
+});
+
+t.test("the peak can be set, and the base rate scales with the batch", async (t) => {
+  const peak = (learningRate: object) =>
+    resolvePretrain({ ...minimal, batchSize: 64, learningRate }).training.learningRate.peak;
+  t.equal(peak({ peak: 0.5 }), 0.5);
+  t.equal(peak({ base: 1 }), 0.25);
+});
+
+t.test("single options override the preset", async (t) => {
+  const { behaviour } = resolvePretrain({
+    ...minimal,
+    preset: "published",
+    attention: { text: "bidirectional" },
+    temporalPosition: "zero",
+  }).training;
+  const expected = presets.published();
+  expected.attention.text = "bidirectional";
+  expected.temporalPosition = "zero";
+  t.same(behaviour, expected);
+  const own = { ...presets.corrected(), temporalPosition: "random" as const };
+  t.same(resolvePretrain({ ...minimal, preset: own }).training.behaviour, own);
+});
+
+t.test("options that only replay would use are not offered", async (t) => {
+  for (const group of ["teacher", "features", "distillation", "mixup", "buffers"]) {
+    t.throws(() => resolvePretrain({ ...minimal, [group]: {} }), { code: "E_CONFIG" });
+  }
+});
+
+t.test("resolving a resolved configuration gives it back", async (t) => {
+  for (const input of [
+    minimal,
+    { ...minimal, model: "tiny", preset: "published", seed: 3, maxSteps: 5, stages: ["ct"] },
+    { ...minimal, masking: { ratio: 0.5 }, checkpoint: { steps: 2 }, resume: true },
+  ]) {
+    const once = resolvePretrain(input);
+    const again = resolvePretrain(once.json);
+    t.same(again.json, once.json);
+    t.same(again.training, once.training);
+  }
+  const stage = resolveStage({ modality: "ct", data: "store", out: "o", stage: 3 });
+  t.same(resolveStage(stage.json).json, stage.json);
+  t.notOk("data" in resolveStage({ modality: "ct", data: {}, out: "o" }).json);
+});
+
+t.test("differences leave out what does not change the result", async (t) => {
+  const before = resolvePretrain(minimal).json;
+  t.same(
+    differences(
+      before,
+      resolvePretrain({
+        store: "elsewhere",
+        out: "p",
+        threads: 1000,
+        logEvery: 7,
+        checkpoint: { steps: 3 },
+        resume: true,
+      }).json,
+    ),
+    [],
+  );
+  t.same(differences(before, resolvePretrain({ ...minimal, seed: 1, maxSteps: 3 }).json), [
+    "seed: 0 -> 1",
+    "maxSteps: unset -> 3",
+  ]);
+  t.same(differences(resolvePretrain({ ...minimal, maxSteps: 3 }).json, before), [
+    "maxSteps: 3 -> unset",
+  ]);
+});
+
+t.test("sizes are known by their dimensions", async (t) => {
+  t.equal(modelName(models.small()), "small");
+  t.equal(modelName({ ...models.small(), vocabulary: undefined }), "small");
+  t.equal(modelName({ ...models.small(), encoderLayers: 11 }), undefined);
+});
