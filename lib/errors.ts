@@ -172,6 +172,11 @@ export const registry = {
     remedy: "Go on with --resume, or choose another --out.",
     exit: 2,
   },
+  E_DEMO_FOLDER: {
+    message: "The folder {path} is not empty and was not made by the demo",
+    remedy: "Choose another --out.",
+    exit: 2,
+  },
   E_RUN_LOCKED: {
     message: "The folder {path} is in use by process {pid}",
     remedy: "Wait for it to end.",

@@ -55,7 +55,7 @@ const numeric = (text: string): number | string => (text.trim() === "" ? text : 
 const collect = (value: string, before: string[] = []): string[] => [...before, value];
 
 /** Aborts at the first SIGINT or SIGTERM and ends the process at the second. */
-function abortOnSignals(controller: AbortController): () => void {
+export function abortOnSignals(controller: AbortController): () => void {
   const stop = () => {
     if (controller.signal.aborted) process.exit(ExitCode.interrupted);
     process.stderr.write("\nStopping after this step and saving; once more to stop at once.\n");
@@ -68,7 +68,7 @@ function abortOnSignals(controller: AbortController): () => void {
 }
 
 /** A bar for each stage. */
-function watch(signal: AbortSignal): { hooks: Hooks; stop(): void } {
+export function watch(signal: AbortSignal): { hooks: Hooks; stop(): void } {
   let bar: Progress | undefined;
   const hooks: Hooks = {
     signal,
