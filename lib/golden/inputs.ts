@@ -4,10 +4,8 @@
  * Invariant: values are the float32 of the generator's; only their order differs from the stored [B,C,H,W].
  */
 import type { ImageBatch, TextBatch, VolumeBatch } from "../batch.js";
+import { formula } from "../trainer.js";
 import type { GoldenDirectory } from "./directory.js";
-
-/** `count` numbers in [0,1) of the generator. */
-export type Formula = (name: string, count: number, seed: number) => Float64Array;
 
 /** Text mixup keeps a token where the draw is below this. */
 const KEEP_BELOW = 0.4;
@@ -27,7 +25,7 @@ function channelsLast(values: Float64Array, batch: number, pixels: number): Floa
   return out;
 }
 
-export function imageBatch(formula: Formula, golden: GoldenDirectory, edge: number): ImageBatch {
+export function imageBatch(golden: GoldenDirectory, edge: number): ImageBatch {
   const { batch, seed } = golden.values;
   const values = formula("input.image2d", batch * CHANNELS * edge * edge, seed);
   const pixels = channelsLast(values, batch, edge * edge);
@@ -35,7 +33,6 @@ export function imageBatch(formula: Formula, golden: GoldenDirectory, edge: numb
 }
 
 export function volumeBatch(
-  formula: Formula,
   golden: GoldenDirectory,
   size: readonly [number, number, number],
 ): VolumeBatch {
@@ -57,18 +54,13 @@ export function textBatch(golden: GoldenDirectory, labelled: boolean): TextBatch
 }
 
 /** Float32 draws. */
-export function draws(
-  formula: Formula,
-  golden: GoldenDirectory,
-  name: string,
-  count: number,
-): Float32Array {
+export function draws(golden: GoldenDirectory, name: string, count: number): Float32Array {
   return Float32Array.from(formula(name, count, golden.values.seed));
 }
 
 /** 1 where text mixup keeps the sample's own token [B,L]. */
-export function keptTokens(formula: Formula, golden: GoldenDirectory): Uint8Array {
-  const draw = draws(formula, golden, "binary.text", golden.text.ids.length);
+export function keptTokens(golden: GoldenDirectory): Uint8Array {
+  const draw = draws(golden, "binary.text", golden.text.ids.length);
   return Uint8Array.from(draw, (value) => (value < KEEP_BELOW ? 1 : 0));
 }
 

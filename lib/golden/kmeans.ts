@@ -1,20 +1,18 @@
 /**
  * The k-means case: Lloyd's iterations from given centres on generated samples, and the samples nearest to each centre.
  */
-import type { KmeansOptions, KmeansResult } from "../native/types.js";
+import type { KmeansResult } from "../native/types.js";
+import { formula, kmeans } from "../trainer.js";
 import type { Checks } from "./checks.js";
 import type { GoldenDirectory } from "./directory.js";
-import type { Formula } from "./inputs.js";
 
 const BLOBS = 30;
 const BLOB_SPREAD = 3;
 const MAX_ITERATIONS = 300;
 const TOLERANCE = 1e-4;
 
-type Kmeans = (options: KmeansOptions) => Promise<KmeansResult>;
-
 /** Samples [N,d] around the corners of 30 blobs. */
-function samples(formula: Formula, seed: number, count: number, width: number): Float32Array {
+function samples(seed: number, count: number, width: number): Float32Array {
   const noise = formula("kmeans.x", count * width, seed);
   const blob = formula("kmeans.blob", BLOBS * width, seed);
   const which = formula("kmeans.which", count, seed);
@@ -52,17 +50,12 @@ function nearest(data: Float32Array, width: number, found: KmeansResult, per: nu
   return clusters.map((members) => members.sort(byDistance).slice(0, per));
 }
 
-export async function checkKmeans(
-  formula: Formula,
-  kmeans: Kmeans,
-  golden: GoldenDirectory,
-  checks: Checks,
-): Promise<void> {
+export async function checkKmeans(golden: GoldenDirectory, checks: Checks): Promise<void> {
   const stored = golden.values.kmeans;
   const labels = golden.tensors.get("kmeans.labels");
   const centres = golden.tensors.get("kmeans.centres");
   if (!stored) return;
-  const data = samples(formula, golden.values.seed, stored.N, stored.d);
+  const data = samples(golden.values.seed, stored.N, stored.d);
   const found = await kmeans({
     data,
     samples: stored.N,

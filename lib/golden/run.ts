@@ -7,24 +7,12 @@
 import type { Batch } from "../batch.js";
 import { models, PUBLISHED_VOCABULARY } from "../config/models.js";
 import { nativeBehaviour, presets } from "../config/presets.js";
-import type {
-  KmeansOptions,
-  KmeansResult,
-  NativeProbeOptions,
-  NativeTrainer,
-  NativeTrainerOptions,
-} from "../native/types.js";
+import type { NativeTrainerOptions } from "../native/types.js";
+import { type ProbeOptions, Trainer } from "../trainer.js";
 import { type Check, Checks } from "./checks.js";
 import { type GoldenDirectory, readGolden } from "./directory.js";
 import * as inputs from "./inputs.js";
 import { checkKmeans } from "./kmeans.js";
-
-/** What the comparison needs from the native side. */
-export interface GoldenBackend {
-  formula: inputs.Formula;
-  kmeans(options: KmeansOptions): Promise<KmeansResult>;
-  createTrainer(options: NativeTrainerOptions): NativeTrainer;
-}
 
 export interface GoldenOptions {
   device?: string;
@@ -89,28 +77,20 @@ function trainerOptions(golden: GoldenDirectory, device: string): NativeTrainerO
 /** One comparison of a directory with a trainer that holds its weights. */
 class Comparison {
   readonly #golden: GoldenDirectory;
-  readonly #backend: GoldenBackend;
-  readonly #trainer: NativeTrainer;
+  readonly #trainer: Trainer;
   readonly #checks: Checks;
 
-  constructor(
-    golden: GoldenDirectory,
-    backend: GoldenBackend,
-    trainer: NativeTrainer,
-    checks: Checks,
-  ) {
+  constructor(golden: GoldenDirectory, trainer: Trainer, checks: Checks) {
     this.#golden = golden;
-    this.#backend = backend;
     this.#trainer = trainer;
     this.#checks = checks;
   }
 
   #batch(kind: Kind, labelled: boolean): Batch {
     const size = models.base();
-    const { formula } = this.#backend;
     if (kind === "text") return inputs.textBatch(this.#golden, labelled);
-    if (kind === "image2d") return inputs.imageBatch(formula, this.#golden, size.imageSize);
-    return inputs.volumeBatch(formula, this.#golden, size.volumeSize);
+    if (kind === "image2d") return inputs.imageBatch(this.#golden, size.imageSize);
+    return inputs.volumeBatch(this.#golden, size.volumeSize);
   }
 
   /** Masking noise [B,L] of a visual case. */
@@ -119,7 +99,7 @@ class Comparison {
     const edges = kind === "image2d" ? [imageSize, imageSize] : volumeSize;
     const patches = edges.reduce((product, edge) => product * (edge / 16), 1);
     const count = this.#golden.values.batch * patches;
-    return inputs.draws(this.#backend.formula, this.#golden, `noise.${kind}`, count);
+    return inputs.draws(this.#golden, `noise.${kind}`, count);
   }
 
   /** Plain step of one input kind: loss, features, mask, predictions, gradients, pooled features. */
@@ -152,13 +132,12 @@ class Comparison {
     const stored = this.#golden.values[`distill_${kind}`];
     if (!stored) return;
     const { batch } = this.#golden.values;
-    const { formula } = this.#backend;
-    const draws: Partial<NativeProbeOptions> =
+    const draws: Partial<ProbeOptions> =
       kind === "text"
-        ? { keep: inputs.keptTokens(formula, this.#golden) }
+        ? { keep: inputs.keptTokens(this.#golden) }
         : {
             noise: this.#noise(kind),
-            lambda: inputs.draws(formula, this.#golden, `lambda.${kind}`, batch),
+            lambda: inputs.draws(this.#golden, `lambda.${kind}`, batch),
           };
     const probe = await this.#trainer.probe(this.#batch(kind, false), key, {
       objective: "replay",
@@ -225,17 +204,12 @@ function summarise(path: string, all: readonly Check[]): GoldenReport {
  *
  * @throws MedcossError where the directory cannot be read; deviations are in the report.
  */
-export async function runGolden(
-  path: string,
-  backend: GoldenBackend,
-  options: GoldenOptions = {},
-): Promise<GoldenReport> {
+export async function runGolden(path: string, options: GoldenOptions = {}): Promise<GoldenReport> {
   const golden = await readGolden(path);
   const checks = new Checks(options.onCheck);
-  const trainer = backend.createTrainer(trainerOptions(golden, options.device ?? "cpu"));
+  const trainer = await Trainer.create(trainerOptions(golden, options.device ?? "cpu"));
   try {
-    await trainer.ready();
-    const comparison = new Comparison(golden, backend, trainer, checks);
+    const comparison = new Comparison(golden, trainer, checks);
     const kinds: Kind[] = [...visualKinds, "text"];
     for (const kind of kinds) await comparison.plain(kind);
     for (const kind of kinds) await comparison.distilled(kind);
@@ -243,6 +217,6 @@ export async function runGolden(
   } finally {
     await trainer.close();
   }
-  await checkKmeans(backend.formula, backend.kmeans, golden, checks);
+  await checkKmeans(golden, checks);
   return summarise(path, checks.all);
 }

@@ -1,0 +1,65 @@
+/**
+ * Generated inputs of the step case, the same numbers as the peer's.
+ *
+ * Invariant: everything follows from the golden generator, so two processes in two languages see equal batches.
+ */
+import type { Batch } from "../../lib/batch.js";
+import { formula } from "../../lib/trainer.js";
+
+export const kinds = ["image2d", "volume3d", "text"] as const;
+export type Kind = (typeof kinds)[number];
+
+/** Weights and inputs of every contender. */
+export const SEED = 7;
+export const IMAGE: readonly [number, number, number] = [224, 224, 3];
+export const VOLUME: readonly [number, number, number] = [16, 192, 192];
+export const TEXT_LENGTH = 112;
+const FIRST_WORD = 1000;
+const WORDS = 27996;
+const LABEL_EVERY = 7;
+
+function images(name: string, batch: number): Batch {
+  const [height, width, channels] = IMAGE;
+  const area = height * width;
+  const planes = formula(name, batch * area * channels, SEED);
+  const pixels = new Float32Array(planes.length);
+  for (let i = 0; i < pixels.length; i++) {
+    const sample = Math.floor(i / (area * channels));
+    const place = Math.floor(i / channels) % area;
+    pixels[i] = planes[(sample * channels + (i % channels)) * area + place] as number;
+  }
+  return { kind: "image2d", pixels, shape: [batch, height, width, channels] };
+}
+
+function volumes(name: string, batch: number): Batch {
+  const voxels = Float32Array.from(formula(name, batch * VOLUME.reduce((a, b) => a * b), SEED));
+  return { kind: "volume3d", voxels, shape: [batch, ...VOLUME], scale: 1, offset: 0 };
+}
+
+/** Words with every seventh of them to be predicted; `lengths` counts real tokens. */
+function texts(name: string, lengths: readonly number[]): Batch {
+  const draws = formula(`${name}.ids`, lengths.length * TEXT_LENGTH, SEED);
+  const ids = new Int32Array(draws.length);
+  const labels = new Int32Array(draws.length).fill(-100);
+  for (let i = 0; i < draws.length; i++) {
+    const place = i % TEXT_LENGTH;
+    if (place >= (lengths[Math.floor(i / TEXT_LENGTH)] as number)) continue;
+    ids[i] = FIRST_WORD + Math.floor((draws[i] as number) * WORDS);
+    if (place % LABEL_EVERY === 3) labels[i] = ids[i] as number;
+  }
+  return { kind: "text", ids, lengths: Int32Array.from(lengths), labels };
+}
+
+export function makeBatch(kind: Kind, name: string, lengths: readonly number[]): Batch {
+  if (kind === "text") return texts(name, lengths);
+  const input = `${name}.input`;
+  return kind === "image2d" ? images(input, lengths.length) : volumes(input, lengths.length);
+}
+
+/** Masking noise [B,L]; none for text. */
+export function makeNoise(kind: Kind, name: string, batch: number): Float32Array | undefined {
+  if (kind === "text") return undefined;
+  const edges = kind === "image2d" ? IMAGE.slice(0, 2) : VOLUME;
+  const patches = edges.reduce((product, edge) => product * (edge / 16), 1);
+  return Float32Array.from(formula(`${name}.noise`, batch * patches, SEED));
+}

@@ -1,0 +1,38 @@
+/**
+ * Golden values before any timing, for every contender.
+ *
+ * Invariant: a contender that fails one check ends the run.
+ */
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { runGolden } from "../../lib/golden/run.js";
+import { peerPython } from "./python.js";
+
+const verifier = fileURLToPath(new URL("../peers/verify_golden.py", import.meta.url));
+
+async function ours(directory: string, device: string): Promise<number> {
+  const report = await runGolden(directory, { device });
+  const [worst] = report.failures;
+  if (worst) {
+    throw new Error(
+      `medcoss fails ${report.failed} golden checks, first ${worst.case}: ${worst.name}`,
+    );
+  }
+  return report.passed;
+}
+
+function peer(directory: string): number {
+  const { status, stdout, stderr } = spawnSync(peerPython(), [verifier, directory], {
+    encoding: "utf8",
+  });
+  if (status !== 0) throw new Error(`the PyTorch peer fails golden checks: ${stdout}${stderr}`);
+  return Number(/(\d+) passed/.exec(stdout)?.[1]);
+}
+
+/** Lines for the report. */
+export async function requireGolden(directory: string, device: string): Promise<string[]> {
+  const counts = { "PyTorch peer": peer(directory), medcoss: await ours(directory, device) };
+  return Object.entries(counts).map(
+    ([name, count]) => `Verified before timing: ${name} passes all ${count} golden checks in fp32`,
+  );
+}
