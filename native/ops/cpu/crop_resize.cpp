@@ -119,19 +119,36 @@ void write_image(const uint8_t* in, int64_t size, bool flip, float* out) {
   }
 }
 
+// Resizes rows, then columns: [height][width] in `image` -> [size][size] transposed.
+template <int C>
+std::vector<uint8_t> resize_both(const std::vector<uint8_t>& image, int64_t height, int64_t width, int64_t size) {
+  std::vector<uint8_t> rows(size * width * C);
+  std::vector<uint8_t> turned(rows.size());
+  std::vector<uint8_t> done(size * size * C);
+  blend_rows(image.data(), width * C, make_taps(height, size), rows.data());
+  transpose<C>(rows.data(), width * C, size, width, turned.data());
+  blend_rows(turned.data(), size * C, make_taps(width, size), done.data());
+  return done;
+}
+
 template <int C>
 void resize_one(const uint8_t* image, int64_t image_width, const Box& box, bool flip, int64_t size, float* out) {
-  const auto bytes = [](int64_t rows, int64_t columns) { return std::vector<uint8_t>(rows * columns * C); };
-  auto cut_WH = bytes(box.width, box.height);
-  auto narrow_WH = bytes(size, box.height);
-  auto narrow_HW = bytes(box.height, size);
-  auto done_HW = bytes(size, size);
-  transpose<C>(image + (box.top * image_width + box.left) * C, image_width * C, box.height, box.width,
-               cut_WH.data());
-  blend_rows(cut_WH.data(), box.height * C, make_taps(box.width, size), narrow_WH.data());
-  transpose<C>(narrow_WH.data(), box.height * C, size, box.height, narrow_HW.data());
-  blend_rows(narrow_HW.data(), size * C, make_taps(box.height, size), done_HW.data());
-  write_image<C>(done_HW.data(), size, flip, out);
+  const uint8_t* corner = image + (box.top * image_width + box.left) * C;
+  const int64_t pitch = image_width * C;
+  std::vector<uint8_t> cut(box.height * box.width * C);
+  // Clipping between the passes makes their order visible; this is when Pillow 13 shortens the columns first.
+  if (box.height > size && box.height - size > 2 * (box.width - size)) {
+    for (int64_t y = 0; y < box.height; y++) {
+      std::copy_n(corner + y * pitch, box.width * C, cut.data() + y * box.width * C);
+    }
+    const auto turned = resize_both<C>(cut, box.height, box.width, size);
+    std::vector<uint8_t> done(turned.size());
+    transpose<C>(turned.data(), size * C, size, size, done.data());
+    write_image<C>(done.data(), size, flip, out);
+  } else {
+    transpose<C>(corner, pitch, box.height, box.width, cut.data());
+    write_image<C>(resize_both<C>(cut, box.width, box.height, size).data(), size, flip, out);
+  }
 }
 
 }  // namespace
