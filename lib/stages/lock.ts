@@ -37,8 +37,8 @@ async function readOwner(path: string): Promise<Owner | undefined> {
   }
 }
 
-function isAlive(owner: Owner | undefined): owner is Owner {
-  return owner !== undefined && ownerOf(owner.pid)?.started === owner.started;
+function isAlive(owner: Owner | undefined): boolean {
+  return owner?.started !== undefined && ownerOf(owner.pid)?.started === owner.started;
 }
 
 /** Creates the lock file, complete from the moment it has its name; false where there is one. */

@@ -1,0 +1,51 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import t from "tap";
+import { lockFolder, ownerOf } from "../../lib/stages/lock.js";
+
+t.test("a folder has one owner at a time", async (t) => {
+  const folder = join(t.testdir(), "run");
+  const lock = await lockFolder(folder);
+  t.same(JSON.parse(readFileSync(join(folder, "lock"), "utf8")), ownerOf(process.pid));
+  await t.rejects(lockFolder(folder), { code: "E_RUN_LOCKED", values: { pid: process.pid } });
+  await lock.release();
+  t.notOk(existsSync(join(folder, "lock")));
+  await using _again = await lockFolder(folder);
+});
+
+t.test("the lock of a dead owner is taken over", async (t) => {
+  const child = spawn("sleep", ["60"]);
+  const owner = ownerOf(child.pid as number);
+  const folder = t.testdir({ lock: JSON.stringify(owner) });
+  await t.rejects(lockFolder(folder), { code: "E_RUN_LOCKED" });
+  child.kill("SIGKILL");
+  await once(child, "exit");
+  await using _lock = await lockFolder(folder);
+  t.equal(JSON.parse(readFileSync(join(folder, "lock"), "utf8")).pid, process.pid);
+});
+
+t.test("a process that got a dead owner's id does not own its lock", async (t) => {
+  const folder = t.testdir({ lock: JSON.stringify({ pid: process.pid, started: "earlier" }) });
+  await using _lock = await lockFolder(folder);
+  t.pass();
+});
+
+t.test("a lock that says nothing is taken over", async (t) => {
+  const folder = t.testdir();
+  for (const content of ["", "{}", "null"]) {
+    writeFileSync(join(folder, "lock"), content);
+    const lock = await lockFolder(folder);
+    await lock.release();
+  }
+});
+
+t.test("there is no owner where there is no process", async (t) => {
+  t.equal(ownerOf(2 ** 22 + 1), undefined);
+});
+
+t.test("a folder that cannot be made is E_WRITE", async (t) => {
+  const folder = t.testdir({ file: "" });
+  await t.rejects(lockFolder(join(folder, "file", "run")), { code: "E_WRITE" });
+});
