@@ -16,10 +16,12 @@ set(MEDCOSS_CORE_SOURCES
     native/model/patches.cpp
     native/model/text_embedding.cpp
     native/ops/cpu/kmeans.cpp
+    native/ops/cpu/kmeans_seeds.cpp
     native/train/checkpoint.cpp
     native/train/draws.cpp
     native/train/initial_weights.cpp
     native/train/inputs.cpp
+    native/train/norms.cpp
     native/train/optimizer.cpp
     native/train/probe.cpp
     native/train/reconstruct.cpp

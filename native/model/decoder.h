@@ -1,0 +1,60 @@
+// The decoder of masked patches (`decoder_*`): standard ViT blocks over kept and hidden patches.
+//
+// Shape letters: B batch, L patches, K kept, D decoder width, V values of a patch, N rows.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <array>
+#include <vector>
+
+#include "model/layers.h"
+#include "model/masking.h"
+#include "model/patch_embedding.h"
+#include "model/size.h"
+
+namespace medcoss {
+
+class DecoderBlock {
+ public:
+  DecoderBlock(const Scope& scope, const ModelSize& size);
+  at::Tensor forward(const at::Tensor& x_BLD) const;
+
+ private:
+  int64_t heads_;
+  LayerNorm norm1_;
+  Linear qkv_, proj_;
+  LayerNorm norm2_;
+  Linear fc1_, fc2_;
+};
+
+/// Fixed sine and cosine positions [1,1+L,D] of a grid (depth, rows, columns), zeros for the class token. A flat grid
+/// gives MAE's table: the first half of D for columns, the second for rows.
+at::Tensor sincos_positions(const std::array<int64_t, 3>& grid, int64_t width);
+
+/// The tokens and tables that the published state dict lists before the encoder.
+struct DecoderTokens {
+  at::Tensor mask_token, positions_2d, positions_3d;
+  DecoderTokens(const Scope& scope, const ModelSize& size, bool fixed_positions);
+};
+
+class Decoder {
+ public:
+  Decoder(const Scope& scope, const ModelSize& size, DecoderTokens tokens);
+  /// Encoder output [B,1+K,W] to hidden states [B,1+L,D], patches in their original order.
+  at::Tensor forward(const at::Tensor& encoded, const Masking& masking, VisualKind kind) const;
+  /// Hidden states [N,D] to patches [N,V], float32.
+  at::Tensor predict(const at::Tensor& hidden_ND, VisualKind kind) const;
+  /// Row 0 is what the published code adds to every position before the language head.
+  const at::Tensor& text_positions() const { return text_positions_; }
+
+ private:
+  DecoderTokens tokens_;
+  Linear embed_;
+  at::Tensor text_positions_;
+  std::vector<DecoderBlock> blocks_;
+  LayerNorm norm_;
+  Linear predict_2d_, predict_3d_;
+};
+
+}  // namespace medcoss

@@ -1,0 +1,82 @@
+#include "model/encoder.h"
+
+#include <ATen/ops/addcmul.h>
+#include <ATen/ops/index_add.h>
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/tensor.h>
+
+namespace medcoss {
+namespace {
+
+// x + scale * DropPath(branch(x)). The branch is computed for the samples that keep it only.
+template <typename Branch>
+at::Tensor add_branch(const at::Tensor& x_BLW, const at::Tensor& scale_W,
+                      const Stochastic& stochastic, size_t slot, const Branch& branch) {
+  if (stochastic.survivors.empty()) return at::addcmul(x_BLW, branch(x_BLW, at::Tensor()), scale_W);
+  const auto& samples = stochastic.survivors[slot];
+  const at::Tensor scale = scale_W / (1 - stochastic.drop_rate);
+  const auto count = static_cast<int64_t>(samples.size());
+  if (count == x_BLW.size(0)) return at::addcmul(x_BLW, branch(x_BLW, at::Tensor()), scale);
+  // With no survivor the parameters still get a gradient, of zeros.
+  if (count == 0) return at::addcmul(x_BLW, branch(x_BLW, at::Tensor()), scale * 0);
+  const at::Tensor index = at::tensor(samples, at::kLong);
+  const at::Tensor out = branch(x_BLW.index_select(0, index), index) * scale;
+  return x_BLW.index_add(0, index, out);
+}
+
+at::Tensor rows_of(const at::Tensor& mask, const at::Tensor& index) {
+  const bool shared = !mask.defined() || !index.defined() || mask.size(0) == 1;
+  return shared ? mask : mask.index_select(0, index);
+}
+
+}  // namespace
+
+EncoderLayer::EncoderLayer(const Scope& scope, const ModelSize& size) : heads_(size.encoder_heads) {
+  const int64_t width = size.encoder_width;
+  gamma_1_ = scope.add("gamma_1", {width}, Initial::constant(1e-3));
+  gamma_2_ = scope.add("gamma_2", {width}, Initial::constant(1e-3));
+  const Scope attention = scope.within("self_attn");
+  in_weight_ = attention.add("in_proj_weight", {3 * width, width}, Initial::xavier(3 * width, width));
+  in_bias_ = attention.add("in_proj_bias", {3 * width}, Initial::constant(0));
+  out_ = Linear(attention.within("out_proj"), width, width);
+  linear1_ = Linear(scope.within("linear1"), width, 4 * width);
+  linear2_ = Linear(scope.within("linear2"), 4 * width, width);
+  norm1_ = LayerNorm(scope.within("norm1"), width, 1e-5);
+  norm2_ = LayerNorm(scope.within("norm2"), width, 1e-5);
+}
+
+at::Tensor EncoderLayer::attention(const at::Tensor& x_BLW, const at::Tensor& mask) const {
+  const at::Tensor qkv = at::linear(norm1_.forward(x_BLW), in_weight_, in_bias_);
+  return out_.forward(attend(qkv, heads_, mask));
+}
+
+at::Tensor EncoderLayer::feed_forward(const at::Tensor& x_BLW) const {
+  return linear2_.forward(exact_gelu(linear1_.forward(norm2_.forward(x_BLW))));
+}
+
+Encoder::Encoder(const Scope& scope, const ModelSize& size) {
+  const Scope layers = scope.within("layers");
+  layers_.reserve(static_cast<size_t>(size.encoder_layers));
+  for (int64_t i = 0; i < size.encoder_layers; ++i) {
+    layers_.emplace_back(layers.within(std::to_string(i)), size);
+  }
+}
+
+at::Tensor Encoder::forward(at::Tensor x_BLW, const at::Tensor& mask,
+                            const Stochastic& stochastic) const {
+  size_t slot = 0;
+  for (const EncoderLayer& layer : layers_) {
+    const auto attention = [&](const at::Tensor& x, const at::Tensor& index) {
+      return layer.attention(x, rows_of(mask, index));
+    };
+    const auto feed_forward = [&](const at::Tensor& x, const at::Tensor&) {
+      return layer.feed_forward(x);
+    };
+    x_BLW = add_branch(x_BLW, layer.attention_scale(), stochastic, slot++, attention);
+    x_BLW = add_branch(x_BLW, layer.feed_forward_scale(), stochastic, slot++, feed_forward);
+  }
+  return x_BLW;
+}
+
+}  // namespace medcoss

@@ -1,0 +1,53 @@
+// The shared pre-norm encoder with layer scale and stochastic depth. It ends in the raw residual stream.
+//
+// Invariant: a layer's computation is per token but for attention, so any grid and any number of tokens goes in.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "model/layers.h"
+#include "model/size.h"
+
+namespace medcoss {
+
+/// What randomness does to one forward pass; the default is evaluation mode.
+struct Stochastic {
+  /// Probability with which residual branches were dropped.
+  double drop_rate = 0;
+  /// Samples that keep each branch: two per layer, attention first. Empty: all keep all.
+  std::vector<std::vector<int64_t>> survivors;
+  /// Row of the temporal position table.
+  int64_t frame = 0;
+};
+
+class EncoderLayer {
+ public:
+  EncoderLayer(const Scope& scope, const ModelSize& size);
+  at::Tensor attention(const at::Tensor& x_BLW, const at::Tensor& mask) const;
+  at::Tensor feed_forward(const at::Tensor& x_BLW) const;
+  const at::Tensor& attention_scale() const { return gamma_1_; }
+  const at::Tensor& feed_forward_scale() const { return gamma_2_; }
+
+ private:
+  int64_t heads_;
+  at::Tensor gamma_1_, gamma_2_;
+  at::Tensor in_weight_, in_bias_;
+  Linear out_, linear1_, linear2_;
+  LayerNorm norm1_, norm2_;
+};
+
+class Encoder {
+ public:
+  Encoder(const Scope& scope, const ModelSize& size);
+  /// [B,L,W] to [B,L,W]; `mask` is additive and broadcasts to [B,heads,L,L] (undefined: none).
+  at::Tensor forward(at::Tensor x_BLW, const at::Tensor& mask, const Stochastic& stochastic) const;
+  int64_t layers() const { return static_cast<int64_t>(layers_.size()); }
+
+ private:
+  std::vector<EncoderLayer> layers_;
+};
+
+}  // namespace medcoss

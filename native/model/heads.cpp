@@ -1,0 +1,19 @@
+#include "model/heads.h"
+
+#include <ATen/ops/linear.h>
+
+namespace medcoss {
+
+LanguageHead::LanguageHead(const Scope& scope, const ModelSize& size)
+    : bias_(scope.add("bias", {size.vocabulary}, Initial::constant(0))),
+      dense_(scope.within("transform.dense"), size.encoder_width, size.encoder_width),
+      norm_(scope.within("transform.LayerNorm"), size.encoder_width, 1e-12),
+      classes_(scope.add("decoder.weight", {size.vocabulary, size.encoder_width},
+                         Initial::xavier(size.vocabulary, size.encoder_width))) {}
+
+at::Tensor LanguageHead::forward(const at::Tensor& hidden_NW) const {
+  const at::Tensor x = norm_.forward(exact_gelu(dense_.forward(hidden_NW)));
+  return at::linear(x, classes_, bias_).to(at::kFloat);
+}
+
+}  // namespace medcoss

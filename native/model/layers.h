@@ -1,0 +1,41 @@
+// Linear and normalisation layers, attention and the feed-forward block that encoder and decoder share.
+//
+// Shape letters: B batch, L tokens, W width, P = 3 W packed projections, N rows.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <string>
+
+#include "model/parameters.h"
+
+namespace medcoss {
+
+struct Linear {
+  at::Tensor weight;
+  at::Tensor bias;
+
+  Linear() = default;
+  /// Xavier weights and zero bias.
+  Linear(const Scope& scope, int64_t inputs, int64_t outputs);
+  at::Tensor forward(const at::Tensor& x) const;
+};
+
+struct LayerNorm {
+  at::Tensor weight;
+  at::Tensor bias;
+  double epsilon = 1e-5;
+
+  LayerNorm() = default;
+  LayerNorm(const Scope& scope, int64_t width, double epsilon);
+  at::Tensor forward(const at::Tensor& x) const;
+};
+
+/// The erf form.
+at::Tensor exact_gelu(const at::Tensor& x);
+
+/// Multi-head attention of packed projections [B,L,P] to [B,L,W]: scores (q / sqrt(W / heads)) . k plus `mask`, which
+/// broadcasts to [B,heads,L,L] (undefined: none).
+at::Tensor attend(const at::Tensor& qkv_BLP, int64_t heads, const at::Tensor& mask);
+
+}  // namespace medcoss

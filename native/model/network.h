@@ -1,0 +1,59 @@
+// The whole pre-training network: embeddings, shared encoder, decoder of patches and head of words.
+//
+// Invariant: `parameters()` has the published names, shapes and order; without heads, the teacher's subset.
+// Shape letters: B batch, L tokens, K kept, W encoder width.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <optional>
+
+#include "model/decoder.h"
+#include "model/encoder.h"
+#include "model/heads.h"
+#include "model/masking.h"
+#include "model/patch_embedding.h"
+#include "model/size.h"
+#include "model/text_embedding.h"
+
+namespace medcoss {
+
+class Network {
+ public:
+  enum class Role { student, teacher };
+  /// Values of the parameters are not set. A teacher has no decoder, no heads and no gradients.
+  Network(const ModelSize& size, const Behaviour& behaviour, Role role);
+
+  const ParameterList& parameters() const { return parameters_; }
+  const ModelSize& size() const { return size_; }
+  const Behaviour& behaviour() const { return behaviour_; }
+
+  /// [B,1+K,W], the class token first.
+  at::Tensor encode_visual(const VisualInput& input, const Masking& masking,
+                           const Stochastic& stochastic) const;
+  /// [B,L,W].
+  at::Tensor encode_text(const TextInput& input, const Stochastic& stochastic) const;
+  /// Scores [N,vocabulary] of rows [N,W] of encoded text.
+  at::Tensor word_scores(const at::Tensor& encoded_NW) const;
+  const Decoder& decoder() const { return heads_->decoder; }
+
+ private:
+  struct Heads {
+    Decoder decoder;
+    LanguageHead words;
+    Heads(const Scope& scope, const ModelSize& size, DecoderTokens tokens);
+  };
+
+  ModelSize size_;
+  Behaviour behaviour_;
+  ParameterList parameters_;
+  Scope scope_;
+  at::Tensor class_token_;
+  std::optional<DecoderTokens> decoder_tokens_;
+  Encoder encoder_;
+  TextEmbedding text_;
+  PatchEmbedding patches_;
+  std::optional<Heads> heads_;
+};
+
+}  // namespace medcoss

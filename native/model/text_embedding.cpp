@@ -1,0 +1,40 @@
+#include "model/text_embedding.h"
+
+#include <ATen/ops/arange.h>
+#include <ATen/ops/embedding.h>
+#include <ATen/ops/zeros.h>
+
+namespace medcoss {
+namespace {
+
+constexpr int64_t position_rows = 512;
+// Stands for minus infinity as the published code has it: its exponential is zero in float32.
+constexpr double hidden = -10000;
+
+}  // namespace
+
+TextEmbedding::TextEmbedding(const Scope& scope, const ModelSize& size)
+    : tokens_(scope.add_table("embeddings.weight", {size.vocabulary, size.encoder_width}, 1)),
+      norm_(scope.within("embeddings_norm"), size.encoder_width, 1e-5),
+      positions_(scope.add_table("embeddings_pos.position_embeddings.weight",
+                                 {position_rows, size.encoder_width}, 1)),
+      types_(scope.add_table("embeddings_token_type.weight", {2, size.encoder_width}, 1)) {}
+
+at::Tensor TextEmbedding::forward(const at::Tensor& ids_BL) const {
+  const at::Tensor added = positions_.narrow(0, 0, ids_BL.size(1)) + types_.select(0, 0);
+  return norm_.forward(at::embedding(tokens_, ids_BL) + added);
+}
+
+at::Tensor text_attention_mask(const at::Tensor& real_BL, int64_t heads, const Behaviour& behaviour) {
+  const int64_t batch = real_BL.size(0);
+  const int64_t length = real_BL.size(1);
+  if (!behaviour.causal_text && real_BL.all().item<bool>()) return {};
+  at::Tensor visible = real_BL.unsqueeze(1);  // [B,1,L]
+  if (behaviour.causal_text) visible = visible.expand({batch, length, length}).tril();
+  const at::Tensor mask = at::zeros(visible.sizes(), at::kFloat).masked_fill_(~visible, hidden);
+  if (!behaviour.tiled_text_mask) return mask.unsqueeze(1);
+  const at::Tensor slots = at::arange(batch * heads, at::kLong).remainder_(batch);
+  return mask.index_select(0, slots).view({batch, heads, mask.size(1), length});
+}
+
+}  // namespace medcoss

@@ -1,0 +1,84 @@
+#include "train/step/objectives.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/mse_loss.h>
+#include <ATen/ops/nonzero.h>
+
+#include "model/patches.h"
+
+namespace medcoss {
+namespace {
+
+constexpr int64_t no_label = -100;
+
+// Rows of [B,L,W] at flat positions [N].
+at::Tensor rows_at(const at::Tensor& x_BLW, const at::Tensor& position_N) {
+  return x_BLW.flatten(0, 1).index_select(0, position_N);
+}
+
+at::Tensor without_gradient(const Network& teacher, const VisualInput& input, const Masking& masking,
+                            const Stochastic& stochastic) {
+  const at::NoGradGuard no_grad;
+  return teacher.encode_visual(input, masking, stochastic);
+}
+
+}  // namespace
+
+Outcome masked_patches(const Network& network, const VisualInput& input, const at::Tensor& noise,
+                       const Stochastic& stochastic) {
+  Outcome result;
+  result.masking = random_masking(noise, network.behaviour().mask_ratio);
+  result.encoded = network.encode_visual(input, result.masking, stochastic);
+  result.decoded = network.decoder().forward(result.encoded, result.masking, input.kind);
+  const at::Tensor& removed = result.masking.removed_BR;
+  const at::Tensor hidden = gather_rows(result.decoded, removed + 1);
+  const at::Tensor target = normalise_patches(gather_rows(input.patches_BLV, removed));
+  result.loss = at::mse_loss(network.decoder().predict(hidden, input.kind), target);
+  return result;
+}
+
+Outcome masked_words(const Network& network, const TextInput& input, const at::Tensor& labels_BL,
+                     const Stochastic& stochastic) {
+  Outcome result;
+  result.encoded = network.encode_text(input, stochastic);
+  const at::Tensor labels = labels_BL.narrow(1, 0, input.ids_BL.size(1)).to(at::kLong).flatten();
+  const at::Tensor labelled = labels.ne(no_label).nonzero().flatten();
+  const at::Tensor scores = network.word_scores(rows_at(result.encoded, labelled));
+  result.loss = at::cross_entropy_loss(scores, labels.index_select(0, labelled));
+  return result;
+}
+
+Outcome distil(const Pair& pair, const VisualInput& mixed, const at::Tensor& noise) {
+  Outcome result;
+  result.masking = random_masking(noise, pair.student.behaviour().mask_ratio);
+  const at::Tensor target = without_gradient(pair.teacher, mixed, result.masking, pair.teacher_draws);
+  result.encoded = pair.student.encode_visual(mixed, result.masking, pair.student_draws);
+  result.loss = at::mse_loss(result.encoded, target);
+  return result;
+}
+
+Outcome distil(const Pair& pair, const TextInput& mixed) {
+  Outcome result;
+  at::Tensor target;
+  {
+    const at::NoGradGuard no_grad;
+    target = pair.teacher.encode_text(mixed, pair.teacher_draws);
+  }
+  result.encoded = pair.student.encode_text(mixed, pair.student_draws);
+  if (pair.student.behaviour().distillation_include_padding) {
+    result.loss = at::mse_loss(result.encoded, target);
+  } else {
+    const at::Tensor real = mixed.real_BL.flatten().nonzero().flatten();
+    result.loss = at::mse_loss(rows_at(result.encoded, real), rows_at(target, real));
+  }
+  return result;
+}
+
+TextInput trimmed(const TextInput& input) {
+  const at::Tensor used = input.real_BL.any(0).nonzero();
+  const int64_t length = used.max().item<int64_t>() + 1;
+  return {input.ids_BL.narrow(1, 0, length), input.real_BL.narrow(1, 0, length)};
+}
+
+}  // namespace medcoss
