@@ -134,7 +134,7 @@ export class Checks {
     const sampleLimit = Math.max(SAMPLE_LIMIT * typical, SAMPLE_FLOOR);
     const norm = Math.abs(got.l2 - want.l2);
     const sample = largestDistance(got.values, want.val);
-    if (norm / normLimit >= sample / sampleLimit) this.within(kase, name, norm, normLimit);
-    else this.within(kase, name, sample, sampleLimit);
+    const bySample = Number.isNaN(sample) || sample / sampleLimit > norm / normLimit;
+    this.within(kase, name, bySample ? sample : norm, bySample ? sampleLimit : normLimit);
   }
 }

@@ -192,7 +192,7 @@ function summarise(path: string, all: readonly Check[]): GoldenReport {
     }
     summary.checks++;
     if (!check.passed) summary.failed++;
-    if (!(check.share <= summary.worst.share)) summary.worst = check;
+    if (Number.isNaN(check.share) || check.share > summary.worst.share) summary.worst = check;
   }
   const failures = all.filter((check) => !check.passed);
   const passed = all.length - failures.length;
