@@ -146,6 +146,7 @@ export const registry = {
     remedy: "Leave the file out.",
     exit: 1,
   },
+  E_FILES_REJECTED: { message: "{count} files were rejected", remedy: "See {path}; without --strict they are left out.", exit: 1 },
   E_TABLE_COLUMN: {
     message: "The table has no column {column}; it has {present}",
     remedy: "Name the column with --set.",

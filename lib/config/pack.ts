@@ -161,6 +161,14 @@ const limits = z
   .prefault({});
 export type Limits = z.infer<typeof limits>;
 
+function isPattern(text: string): boolean {
+  try {
+    return new RegExp(text) instanceof RegExp;
+  } catch {
+    return false;
+  }
+}
+
 export const packSchema = z.strictObject({
   out: z.string().min(1).describe("Folder of the store; made if need be, added to if it exists."),
   sources: z.array(source).min(1, "Expected at least one source").describe("What to pack."),
@@ -175,6 +183,7 @@ export const packSchema = z.strictObject({
     .describe("Column that says train, validation or test; test is left out of the store."),
   casePattern: z
     .string()
+    .refine(isPattern, "Expected a regular expression")
     .optional()
     .describe("Regular expression on a file's relative path; its first group is the case."),
   includeLabels: z

@@ -187,8 +187,7 @@ export function validationBatches(dataset: Dataset, options: BatchOptions): Batc
     kind: dataset.kind,
     batchesPerEpoch: Math.ceil(dataset.length / batchSize),
     indices,
-    batch: (step) =>
-      assemble(dataset, indices(step), plain, { stage: VALIDATION_STAGE, step }),
+    batch: (step) => assemble(dataset, indices(step), plain, { stage: VALIDATION_STAGE, step }),
   };
 }
 

@@ -78,7 +78,8 @@ export class Bitmap {
     const before = new Uint32Array(blocks + 1);
     for (let block = 0; block < blocks; block++) {
       let count = before[block] as number;
-      for (const byte of this.#bytes.subarray(block * BLOCK, (block + 1) * BLOCK)) count += ones(byte);
+      for (const byte of this.#bytes.subarray(block * BLOCK, (block + 1) * BLOCK))
+        count += ones(byte);
       before[block + 1] = count;
     }
     this.#before = before;

@@ -21,7 +21,12 @@ export const SHARD_LIMIT = 2 ** 30;
 /** Bytes kept free for the header while the number of records is unknown. */
 const HEADER_BYTES = 512;
 
-const dtypes: Record<RecordFormat["dtype"], Dtype> = { u8: "U8", i16: "I16", f32: "F32", i32: "I32" };
+const dtypes: Record<RecordFormat["dtype"], Dtype> = {
+  u8: "U8",
+  i16: "I16",
+  f32: "F32",
+  i32: "I32",
+};
 
 /** File name of the n-th shard without its ending. */
 export function shardStem(n: number): string {
@@ -83,13 +88,22 @@ export class ShardWriter {
   }
 
   /** Adds whole records; `lines` describe them, `lengths` are the real tokens of texts. */
-  async append(bytes: Uint8Array, lines: readonly string[], lengths?: ArrayLike<number>): Promise<void> {
+  async append(
+    bytes: Uint8Array,
+    lines: readonly string[],
+    lengths?: ArrayLike<number>,
+  ): Promise<void> {
     const partial = this.#partial("safetensors");
     await writing(partial, async () => {
       this.#shard ??= await open(partial, "w");
       this.#sources ??= await open(this.#partial("sources.jsonl"), "w");
       for (let done = 0; done < bytes.length; ) {
-        const { bytesWritten } = await this.#shard.write(bytes, done, bytes.length - done, this.#position);
+        const { bytesWritten } = await this.#shard.write(
+          bytes,
+          done,
+          bytes.length - done,
+          this.#position,
+        );
         done += bytesWritten;
         this.#position += bytesWritten;
       }
@@ -115,7 +129,10 @@ export class ShardWriter {
       await this.#sources?.sync();
       await this.#close();
       const sha256 = await fileDigest(partial);
-      await rename(this.#partial("sources.jsonl"), join(this.#folder, `${this.#stem}.sources.jsonl`));
+      await rename(
+        this.#partial("sources.jsonl"),
+        join(this.#folder, `${this.#stem}.sources.jsonl`),
+      );
       await rename(partial, join(this.#folder, file));
       return { file, records: this.#records, bytes: this.#position, sha256 };
     });
@@ -168,7 +185,11 @@ export class ShardReader {
     const { buffer, byteOffset, byteLength } = into.data;
     if (byteLength !== this.#bytes) {
       const expected = `${this.#bytes} bytes`;
-      throw new MedcossError("E_ARGUMENT", { expected, argument: "the view", received: byteLength });
+      throw new MedcossError("E_ARGUMENT", {
+        expected,
+        argument: "the view",
+        received: byteLength,
+      });
     }
     const bytes = new Uint8Array(buffer, byteOffset, byteLength);
     const wanted = [this.#fill(file, bytes, dataStart + index * this.#bytes)];
@@ -186,7 +207,9 @@ export class ShardReader {
   }
 
   async #open(): Promise<Opened> {
-    const header = await readHeader(this.#path).catch((cause) => this.#damaged(cause.message, cause));
+    const header = await readHeader(this.#path).catch((cause) =>
+      this.#damaged(cause.message, cause),
+    );
     const tensor = header.tensors.get(recordTensor(this.#kind));
     const shape = [this.#entry.records, ...this.#record.shape].join();
     if (tensor?.shape.join() !== shape || tensor.dtype !== dtypes[this.#record.dtype]) {

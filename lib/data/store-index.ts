@@ -73,7 +73,11 @@ function parse(path: string, text: string): StoreIndex {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new MedcossError("E_STORE_CORRUPT", { path, problem: "index.json is not JSON" }, { cause });
+    throw new MedcossError(
+      "E_STORE_CORRUPT",
+      { path, problem: "index.json is not JSON" },
+      { cause },
+    );
   }
   const { version: found } = (value ?? {}) as { version?: unknown };
   if (typeof found === "number" && found !== STORE_VERSION) {

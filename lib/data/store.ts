@@ -75,7 +75,8 @@ async function checkFiles(path: string, index: StoreIndex): Promise<void> {
         : `${name} is missing`;
       if (found?.size !== bytes) throw new MedcossError("E_STORE_CORRUPT", { path, problem });
       for (const bits of [validation, retired]) {
-        if (bits === undefined || Buffer.from(bits, "base64").length === Math.ceil(records / 8)) continue;
+        if (bits === undefined || Buffer.from(bits, "base64").length === Math.ceil(records / 8))
+          continue;
         const wrong = `a bitmap of ${name} is not of its length`;
         throw new MedcossError("E_STORE_CORRUPT", { path, problem: wrong });
       }

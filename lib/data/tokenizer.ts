@@ -227,7 +227,8 @@ class WordPieceTokenizer implements Tokenizer {
  * Text is lower-cased unless the vocabulary holds capital letters. Throws E_TOKENIZER.
  */
 export async function loadTokenizer(path?: string): Promise<Tokenizer> {
-  if (path === undefined) return new WordPieceTokenizer("(default)", describePieces(defaultPieces()));
+  if (path === undefined)
+    return new WordPieceTokenizer("(default)", describePieces(defaultPieces()));
   let text: string;
   try {
     text = await readFile(path, "utf8");

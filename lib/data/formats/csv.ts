@@ -48,7 +48,8 @@ async function* readRows(
     for await (const row of raw.pipe(parser)) yield row;
   } catch (cause) {
     if (!(cause instanceof CsvError)) throw cause;
-    const problem = cause.code === "CSV_MAX_RECORD_SIZE" ? `a row over ${rowBytes} bytes` : cause.message;
+    const problem =
+      cause.code === "CSV_MAX_RECORD_SIZE" ? `a row over ${rowBytes} bytes` : cause.message;
     throw new MedcossError("E_FILE_FORMAT", { format: NAME, problem }, { cause });
   } finally {
     raw.destroy();

@@ -6,7 +6,13 @@
 import { Dataset, File as Hdf5File, ready } from "h5wasm/node";
 import { MedcossError } from "../../errors.js";
 import { toCanonical, type Triple } from "./orientation.js";
-import { checkLimit, type DecodedVolume, type DecodeOptions, decoding, type VolumeFormat } from "./types.js";
+import {
+  checkLimit,
+  type DecodedVolume,
+  type DecodeOptions,
+  decoding,
+  type VolumeFormat,
+} from "./types.js";
 
 const NAME = "HDF5";
 const MAGIC = Buffer.from([0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a]);

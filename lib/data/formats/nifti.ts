@@ -9,8 +9,21 @@ import { finished, type Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { type NIFTI1, type NIFTI2, readHeader } from "nifti-reader-js";
 import { MedcossError } from "../../errors.js";
-import { type Affine, isUsable, orientationOf, spacingOf, toCanonical, type Triple } from "./orientation.js";
-import { checkLimit, type DecodedVolume, type DecodeOptions, decoding, type VolumeFormat } from "./types.js";
+import {
+  type Affine,
+  isUsable,
+  orientationOf,
+  spacingOf,
+  toCanonical,
+  type Triple,
+} from "./orientation.js";
+import {
+  checkLimit,
+  type DecodedVolume,
+  type DecodeOptions,
+  decoding,
+  type VolumeFormat,
+} from "./types.js";
 
 const NAME = "NIfTI";
 const HEADER_BYTES = 544;
@@ -105,7 +118,8 @@ function layoutOf(header: Header, options: DecodeOptions): Layout {
   const extents = [1, 2, 3, 4, 5, 6, 7].map((axis) =>
     axis <= rank ? (header.dims[axis] as number) : 1,
   );
-  if (!extents.every((n) => Number.isSafeInteger(n) && n >= 1)) fail(`it claims the size ${extents}`);
+  if (!extents.every((n) => Number.isSafeInteger(n) && n >= 1))
+    fail(`it claims the size ${extents}`);
   const [x, y, z, ...more] = extents as [number, number, number, ...number[]];
   const volumes = more.reduce((a, b) => a * b, 1);
   checkLimit(x * y * z, options.limits.voxels, "voxels");

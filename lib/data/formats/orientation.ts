@@ -40,7 +40,8 @@ export function orientationOf(affine: Affine): string {
   const spacing = spacingOf(affine);
   const cosine = (row: number, axis: number) =>
     (affine[row]?.[axis] as number) / (spacing[axis] as number);
-  const fit = (rows: Triple) => rows.reduce((sum, row, axis) => sum + Math.abs(cosine(row, axis)), 0);
+  const fit = (rows: Triple) =>
+    rows.reduce((sum, row, axis) => sum + Math.abs(cosine(row, axis)), 0);
   const best = PERMUTATIONS.reduce((a, b) => (fit(b) > fit(a) + 1e-9 ? b : a));
   return best.map((row, axis) => LETTERS[row]?.[cosine(row, axis) > 0 ? 1 : 0]).join("");
 }

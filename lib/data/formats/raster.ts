@@ -3,7 +3,13 @@
  */
 import sharp, { type Metadata, type Sharp } from "sharp";
 import { MedcossError } from "../../errors.js";
-import { checkLimit, type DecodedImage, type DecodeOptions, decoding, type ImageFormat } from "./types.js";
+import {
+  checkLimit,
+  type DecodedImage,
+  type DecodeOptions,
+  decoding,
+  type ImageFormat,
+} from "./types.js";
 
 sharp.cache(false);
 
@@ -30,7 +36,8 @@ function flattened(image: Sharp, metadata: Metadata): Sharp {
 }
 
 async function decode(path: string, { limits }: DecodeOptions): Promise<DecodedImage> {
-  const open = () => sharp(path, { failOn: "error", limitInputPixels: false, sequentialRead: true });
+  const open = () =>
+    sharp(path, { failOn: "error", limitInputPixels: false, sequentialRead: true });
   const metadata = await open().metadata();
   if (metadata.format !== "jpeg" && metadata.format !== "png") {
     const problem = `${metadata.format ?? "unknown"} under the name of a JPEG or PNG`;
@@ -46,7 +53,9 @@ async function decode(path: string, { limits }: DecodeOptions): Promise<DecodedI
     .raw({ depth: deep ? "ushort" : "uchar" })
     .toBuffer({ resolveWithObject: true });
   const { height, width, channels } = info;
-  const values = deep ? new Uint16Array(data.buffer, data.byteOffset, data.length / 2) : new Uint8Array(data);
+  const values = deep
+    ? new Uint16Array(data.buffer, data.byteOffset, data.length / 2)
+    : new Uint8Array(data);
   const single = channels < 3 || allEqual(values, channels);
   return {
     kind: "image2d",

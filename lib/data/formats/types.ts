@@ -74,7 +74,11 @@ export interface TableFormat extends FormatBase {
 export type Format = ImageFormat | VolumeFormat | TableFormat;
 
 /** Runs a decoder; an error of its library becomes E_FILE_FORMAT in one line. */
-export async function decoding<T>(format: string, path: string, action: () => Promise<T>): Promise<T> {
+export async function decoding<T>(
+  format: string,
+  path: string,
+  action: () => Promise<T>,
+): Promise<T> {
   try {
     return await action();
   } catch (cause) {

@@ -31,8 +31,12 @@ function clip(voxels: Float32Array, [low, high]: [number, number]): void {
 /** Voxels along each axis at the wanted spacing: rounded along z, cut off in-plane, as published. */
 function sizeAt(volume: DecodedVolume, spacing: [number, number, number], wanted: number): Shape {
   const ratios = spacing.map((edge) => Math.round((edge / wanted) * 1e4) / 1e4) as Shape;
-  const [depth, height, width] = volume.shape.map((n, axis) => n * (ratios[axis] as number)) as Shape;
-  return [Math.round(depth), Math.floor(height), Math.floor(width)].map((n) => Math.max(1, n)) as Shape;
+  const [depth, height, width] = volume.shape.map(
+    (n, axis) => n * (ratios[axis] as number),
+  ) as Shape;
+  return [Math.round(depth), Math.floor(height), Math.floor(width)].map((n) =>
+    Math.max(1, n),
+  ) as Shape;
 }
 
 async function isotropic(
@@ -62,7 +66,11 @@ function cropBody(volume: Volume, { above, from, to }: Options["bodyCrop"]): Vol
   const [depth, height, width] = volume.shape;
   if (height <= above) return volume;
   const at = (n: number, part: number) => Math.trunc(n * part);
-  return cut(volume, [0, at(height, from), at(width, from)], [depth, at(height, to), at(width, to)]);
+  return cut(
+    volume,
+    [0, at(height, from), at(width, from)],
+    [depth, at(height, to), at(width, to)],
+  );
 }
 
 /** Records int16 [D,H,W] in Hounsfield units. `limit` bounds the voxels of the resampled volume. */

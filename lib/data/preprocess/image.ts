@@ -30,7 +30,11 @@ function toBytes(pixels: Uint8Array | Uint16Array, [low, high]: [number, number]
 function toGrey(pixels: Uint8Array): Uint8Array {
   const out = new Uint8Array(pixels.length / 3);
   for (let i = 0; i < out.length; i++) {
-    const [r, g, b] = [pixels[3 * i], pixels[3 * i + 1], pixels[3 * i + 2]] as [number, number, number];
+    const [r, g, b] = [pixels[3 * i], pixels[3 * i + 1], pixels[3 * i + 2]] as [
+      number,
+      number,
+      number,
+    ];
     out[i] = Math.round(0.299 * r + 0.587 * g + 0.114 * b);
   }
   return out;
@@ -45,7 +49,8 @@ function toColour(pixels: Uint8Array): Uint8Array {
 /** A record [size,size,channels]; throws E_FILE_CONTENT for an image of one value. */
 export async function prepareImage(image: DecodedImage, options: Options): Promise<Uint8Array> {
   const range = extremes(image.pixels);
-  if (range[0] === range[1]) throw new MedcossError("E_FILE_CONTENT", { problem: "a constant image" });
+  if (range[0] === range[1])
+    throw new MedcossError("E_FILE_CONTENT", { problem: "a constant image" });
   const bytes = toBytes(image.pixels, range);
   const { size, kernel } = options;
   const { width, height } = image;

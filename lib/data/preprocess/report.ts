@@ -14,7 +14,18 @@ const guesses: Record<keyof ReportColumns, string[]> = {
   findings: ["findings", "finding"],
   impression: ["impression", "impressions", "conclusion"],
   text: ["text", "report", "report_text", "note", "note_text", "content", "body"],
-  case: ["patient_id", "patientid", "patient", "subject_id", "subject", "case_id", "case", "study_id", "id", "uid"],
+  case: [
+    "patient_id",
+    "patientid",
+    "patient",
+    "subject_id",
+    "subject",
+    "case_id",
+    "case",
+    "study_id",
+    "id",
+    "uid",
+  ],
 };
 
 const plainName = (name: string) => name.toLowerCase().replace(/[\s-]+/g, "_");
@@ -28,7 +39,8 @@ export function guessColumns(present: readonly string[], named: ReportColumns): 
   if (named.text !== undefined) return { ...columns, text: named.text };
   columns.findings = find("findings");
   columns.impression = find("impression");
-  if (columns.findings === undefined && columns.impression === undefined) columns.text = find("text");
+  if (columns.findings === undefined && columns.impression === undefined)
+    columns.text = find("text");
   return columns;
 }
 
@@ -40,7 +52,11 @@ export function rawText(row: Readonly<Record<string, string>>, columns: ReportCo
 }
 
 function publishedWords(piece: string): string[] {
-  const words = piece.replace(/\uFFFD\uFFFD/g, " ").toLowerCase().match(/[\p{L}\p{M}\p{N}_]+/gu) ?? [];
+  const words =
+    piece
+      .replace(/\uFFFD\uFFFD/g, " ")
+      .toLowerCase()
+      .match(/[\p{L}\p{M}\p{N}_]+/gu) ?? [];
   if (words.length <= 1) return [];
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the range of ASCII starts at 0.
   return words.map((word) => word.replace(/[^\x00-\x7F]/g, "")).filter((word) => word !== "");

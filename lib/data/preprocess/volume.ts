@@ -77,7 +77,11 @@ export async function resizeItk(volume: Volume, size: Shape, resample: Resample)
 }
 
 /** Resize with voxel centres kept in place (scikit-image's convention), the nearest voxel outside. */
-export async function resizeCentred(volume: Volume, size: Shape, resample: Resample): Promise<Volume> {
+export async function resizeCentred(
+  volume: Volume,
+  size: Shape,
+  resample: Resample,
+): Promise<Volume> {
   const scale = size.map((n, axis) => (volume.shape[axis] as number) / n) as Shape;
   const shift = scale.map((step) => step / 2 - 0.5) as Shape;
   const voxels = await resample({ ...volume, size, scale, shift });

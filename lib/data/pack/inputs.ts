@@ -1,0 +1,126 @@
+/**
+ * From the sources of a modality to the list of files to pack, each under the name that the store knows it by.
+ *
+ * Invariant: a name stands for one file. Folders of equal names are told apart by where they are, and a folder that was
+ * moved as a whole keeps its name.
+ */
+import { realpath } from "node:fs/promises";
+import { basename, dirname, resolve } from "node:path";
+import { type PackSource, type ResolvedPack, recipeKinds } from "../../config/pack.js";
+import { MedcossError } from "../../errors.js";
+import type { ModalityEntry } from "../store-index.js";
+import { type FindResult, findFiles } from "./find.js";
+import { hashName, type Known } from "./sources.js";
+import { caseOf, readSplitTables, type Side } from "./split.js";
+
+export interface InputFile {
+  path: string;
+  /** Name in the store. */
+  source: string;
+  size: number;
+  case: string;
+  side?: Side;
+}
+
+export interface Inputs {
+  files: InputFile[];
+  roots: ModalityEntry["roots"];
+  skipped: Map<string, number>;
+  problems: Array<{ source: string; problem: string }>;
+}
+
+type Roots = ModalityEntry["roots"];
+
+/** Whether at least half of a root's known files are in the folder, of the same size. */
+function isMoved(name: string, found: FindResult, known: Known, config: ResolvedPack): boolean {
+  const matches = found.files.filter(({ relative, size }) => {
+    return known.sources.get(sourceName(name, relative, config))?.size === size;
+  });
+  return matches.length > 0 && matches.length * 2 >= found.files.length;
+}
+
+function sourceName(root: string, relative: string, { hashPaths }: ResolvedPack): string {
+  const name = `${root}/${relative}`;
+  return hashPaths ? hashName(name) : name;
+}
+
+/** The name of a folder in the store: an old one where the folder is known or was moved, else a new one. */
+async function rootName(
+  found: FindResult,
+  roots: Roots,
+  taken: Set<string>,
+  known: Known,
+  config: ResolvedPack,
+): Promise<string> {
+  const absolute = await realpath(found.root);
+  const digest = hashName(absolute);
+  const plain = basename(absolute) || "root";
+  const stem = config.hashPaths ? hashName(plain).slice(0, 12) : plain;
+  const same = roots.find((root) => root.digest === digest && root.name.split("~")[0] === stem);
+  if (same) return same.name;
+  const moved = roots.find(
+    ({ name }) =>
+      name.split("~")[0] === stem && !taken.has(name) && isMoved(name, found, known, config),
+  );
+  if (moved) {
+    moved.digest = digest;
+    return moved.name;
+  }
+  let name = stem;
+  for (let n = 2; roots.some((root) => root.name === name); n++) name = `${stem}~${n}`;
+  roots.push({ name, digest });
+  return name;
+}
+
+async function splitLookup(found: FindResult, config: ResolvedPack) {
+  const { splitColumn } = config;
+  if (splitColumn === undefined) return undefined;
+  const folders = [found.root, dirname(resolve(found.root))];
+  for (const folder of folders) {
+    const lookup = await readSplitTables(folder, splitColumn, config);
+    if (lookup) return lookup;
+  }
+  const problem = `no table beside the files of ${found.root} has the column ${splitColumn}`;
+  throw new MedcossError("E_CONFIG", { field: "splitColumn", problem });
+}
+
+function count(skipped: Map<string, number>, reason: string, by = 1): void {
+  skipped.set(reason, (skipped.get(reason) ?? 0) + by);
+}
+
+/** All files of the sources of one modality, in order; throws E_SOURCE_MISSING. */
+export async function gatherInputs(
+  sources: readonly PackSource[],
+  config: ResolvedPack,
+  known: Known,
+  oldRoots: Roots,
+): Promise<Inputs> {
+  const inputs: Inputs = { files: [], roots: structuredClone(oldRoots), skipped: new Map(), problems: [] };
+  const pattern = config.casePattern === undefined ? undefined : new RegExp(config.casePattern);
+  const seen = new Set<string>();
+  const taken = new Set<string>();
+  for (const { path, recipe } of sources) {
+    const kind = recipeKinds[recipe];
+    const found = await findFiles(path, kind, config.includeLabels);
+    const root = await rootName(found, inputs.roots, taken, known, config);
+    taken.add(root);
+    const sideOfFile = kind === "text" ? undefined : await splitLookup(found, config);
+    for (const [reason, by] of found.skipped) count(inputs.skipped, reason, by);
+    for (const { relative, problem } of found.problems) {
+      inputs.problems.push({ source: sourceName(root, relative, config), problem });
+    }
+    for (const { path: file, relative, size } of found.files) {
+      const source = sourceName(root, relative, config);
+      const side = sideOfFile?.(relative) ?? (sideOfFile ? "train" : undefined);
+      if (seen.has(source)) count(inputs.skipped, "given twice");
+      else if (side === "test") count(inputs.skipped, "test split");
+      else {
+        const name = caseOf(relative, pattern);
+        const input = { path: file, source, size, case: config.hashPaths ? hashName(name) : name };
+        inputs.files.push(side ? { ...input, side } : input);
+      }
+      seen.add(source);
+    }
+  }
+  return inputs;
+}

@@ -1,0 +1,96 @@
+/**
+ * Decoding processes, one task each at a time.
+ *
+ * Invariant: `run` settles for every task. A process that dies or takes too long is replaced; the files it held are
+ * tried once more, each alone, so that only the one to blame is rejected.
+ */
+import { appendFile, readFile, rm } from "node:fs/promises";
+import { Tinypool } from "tinypool";
+import { MedcossError } from "../../errors.js";
+import type { FileResult, Task, TaskFailure } from "./protocol.js";
+
+/** Time for a process to start and load its libraries. */
+const START_SECONDS = 30;
+
+/** This file's own ending: the sources run as they are in development. */
+const ending = import.meta.url.endsWith(".ts") ? "ts" : "js";
+
+function rejected(problem: string, format: string): FileResult {
+  const { code, message } = new MedcossError("E_FILE_FORMAT", { format, problem });
+  return { status: "rejected", code, reason: message };
+}
+
+export class DecoderPool {
+  readonly #pool: Tinypool;
+  readonly #waiting: Array<() => void> = [];
+  #free: number;
+
+  constructor(workers: number) {
+    this.#free = workers;
+    this.#pool = new Tinypool({
+      runtime: "child_process",
+      filename: new URL(`./worker.${ending}`, import.meta.url).href,
+      minThreads: 1,
+      maxThreads: workers,
+      idleTimeout: 10_000,
+    });
+  }
+
+  /** Results in the order of the task's files. */
+  async run(task: Task, secondsPerFile: number): Promise<FileResult[]> {
+    await this.#acquire();
+    try {
+      return await this.#attempt(task, secondsPerFile);
+    } finally {
+      this.#release();
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.destroy();
+  }
+
+  async #attempt(task: Task, secondsPerFile: number): Promise<FileResult[]> {
+    const seconds = START_SECONDS + secondsPerFile * task.files.length;
+    const signal = AbortSignal.timeout(seconds * 1000);
+    let answer: FileResult[] | TaskFailure;
+    try {
+      answer = await this.#pool.run(task, { signal });
+    } catch {
+      await rm(task.output, { force: true });
+      if (task.files.length > 1) return this.#oneByOne(task, secondsPerFile);
+      const problem = signal.aborted ? `it took over ${secondsPerFile} s` : "its decoder crashed";
+      return [rejected(problem, task.recipe)];
+    }
+    if ("failed" in answer) throw new MedcossError(answer.failed, answer.values);
+    return answer;
+  }
+
+  /** The records of all go to the one output, in order. */
+  async #oneByOne(task: Task, secondsPerFile: number): Promise<FileResult[]> {
+    const results: FileResult[] = [];
+    for (const file of task.files) {
+      const single = { ...task, files: [file], output: `${task.output}.single` };
+      results.push(...(await this.#attempt(single, secondsPerFile)));
+      await appendFrom(single.output, task.output);
+    }
+    return results;
+  }
+
+  async #acquire(): Promise<void> {
+    if (this.#free > 0) this.#free--;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  #release(): void {
+    const next = this.#waiting.shift();
+    if (next) next();
+    else this.#free++;
+  }
+}
+
+async function appendFrom(from: string, to: string): Promise<void> {
+  const bytes = await readFile(from).catch(() => undefined);
+  if (bytes) await appendFile(to, bytes);
+  await rm(from, { force: true });
+}

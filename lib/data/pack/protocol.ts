@@ -1,0 +1,58 @@
+/**
+ * What the packing process and its decoding processes tell each other; plain data only.
+ */
+import type { Limits, Preprocessing, Recipe } from "../../config/pack.js";
+import type { ErrorCode } from "../../errors.js";
+import type { ReportColumns } from "../preprocess/report.js";
+
+/** The same for every task of a run. */
+export interface Settings {
+  preprocessing: Preprocessing;
+  limits: Limits;
+  hdf5Dataset: string;
+  columns: ReportColumns;
+  splitColumn?: string;
+  /** Tokenizer of the store, for reports. */
+  tokenizer?: string;
+}
+
+export interface TaskFile {
+  path: string;
+  /** Digest of the content that the store already has under this name. */
+  known?: string;
+}
+
+export interface Task {
+  recipe: Recipe;
+  files: TaskFile[];
+  /** Every `of`-th block of a table's rows, from `part` on. */
+  rows?: { part: number; of: number };
+  /** Where the records go, one after another; made only if there are any. */
+  output: string;
+  settings: Settings;
+}
+
+/** One record: where in its source it comes from. */
+export interface RecordNote {
+  /** First slice and the one after the last. */
+  slices?: [number, number];
+  /** Data row of a table, from 0. */
+  row?: number;
+  /** Patient or case, where a table names it. */
+  case?: string;
+  /** Side that the split column names. */
+  side?: "train" | "validation";
+  /** Real tokens of a text. */
+  length?: number;
+}
+
+export type FileResult =
+  | { status: "packed"; digest: string; records: RecordNote[]; skipped?: Record<string, number> }
+  | { status: "unchanged" }
+  | { status: "rejected"; code: ErrorCode; reason: string };
+
+/** Something is wrong that is no file's fault; the run ends with this error. */
+export interface TaskFailure {
+  failed: ErrorCode;
+  values: Record<string, string | number>;
+}

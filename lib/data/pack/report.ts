@@ -1,0 +1,110 @@
+/**
+ * What a run of `pack` counts and tells: progress, rejected files, and the result.
+ */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { ErrorCode } from "../../errors.js";
+import { replaceFile } from "../../files.js";
+
+/** One line of `rejected.jsonl`. */
+export interface Rejected {
+  /** Name of the file in the store. */
+  path: string;
+  code: ErrorCode;
+  reason: string;
+}
+
+export interface PackProgress {
+  modality: string;
+  /** Files looked at, and all there are. */
+  done: number;
+  files: number;
+  /** New records. */
+  records: number;
+  rejected: number;
+  recordsPerSecond: number;
+}
+
+export interface PackedModality {
+  modality: string;
+  files: number;
+  /** Files that the store had already. */
+  unchanged: number;
+  rejected: number;
+  /** Files and rows left out on purpose, by reason. */
+  skipped: Record<string, number>;
+  /** Records added by this run. */
+  added: number;
+  /** Records for training and for validation, this run's and older ones. */
+  train: number;
+  validation: number;
+  seconds: number;
+  recordsPerSecond: number;
+}
+
+export interface PackResult {
+  out: string;
+  modalities: PackedModality[];
+  /** Number of rejected files by code. */
+  rejected: Record<string, number>;
+  warnings: string[];
+}
+
+export interface PackHooks {
+  /** Stops after the running files; what is complete stays in the store and E_INTERRUPTED is thrown. */
+  signal?: AbortSignal;
+  onProgress?(progress: PackProgress): void;
+}
+
+/** The counts of one modality. */
+export class Tally {
+  done = 0;
+  unchanged = 0;
+  readonly rejected: Rejected[] = [];
+  readonly skipped = new Map<string, number>();
+  readonly #started = performance.now();
+
+  get seconds(): number {
+    return (performance.now() - this.#started) / 1000;
+  }
+
+  /** The parts of one table count as one file. */
+  reject(file: Rejected): void {
+    if (this.rejected.at(-1)?.path !== file.path) this.rejected.push(file);
+  }
+
+  skip(reason: string, count = 1): void {
+    this.skipped.set(reason, (this.skipped.get(reason) ?? 0) + count);
+  }
+}
+
+/** Number of rejected files by code. */
+export function byCode(rejected: readonly Rejected[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { code } of rejected) counts[code] = (counts[code] ?? 0) + 1;
+  return counts;
+}
+
+interface Line extends Rejected {
+  modality: string;
+}
+
+async function readLines(path: string): Promise<Line[]> {
+  const text = await readFile(path, "utf8").catch(() => "");
+  return text.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as Line]));
+}
+
+/** Replaces the lines about files that this run looked at; those about others stay. */
+export async function writeRejected(
+  store: string,
+  modality: string,
+  visited: ReadonlySet<string>,
+  rejected: readonly Rejected[],
+): Promise<void> {
+  const path = join(store, "rejected.jsonl");
+  const kept = (await readLines(path)).filter(
+    (line) => line.modality !== modality || !visited.has(line.path),
+  );
+  const lines = [...kept, ...rejected.map((file) => ({ modality, ...file }))];
+  await replaceFile(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+}

@@ -1,0 +1,179 @@
+/**
+ * A decoding process: turns files into records. It runs apart from the packing process, so that whatever a decoder does
+ * costs the file and not the run.
+ */
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { appendFile } from "node:fs/promises";
+import { pipeline } from "node:stream/promises";
+import { recipeKinds } from "../../config/pack.js";
+import { MedcossError } from "../../errors.js";
+import { configureThreads, resample } from "../../trainer.js";
+import { formatFor } from "../formats/index.js";
+import type { Table } from "../formats/types.js";
+import { prepareCt } from "../preprocess/ct.js";
+import { prepareImage } from "../preprocess/image.js";
+import { prepareMri } from "../preprocess/mri.js";
+import { cleanReport, countWords, guessColumns, type ReportColumns, rawText } from "../preprocess/report.js";
+import type { Resample, Tile } from "../preprocess/volume.js";
+import { loadTokenizer, type Tokenizer } from "../tokenizer.js";
+import { sideOf } from "./split.js";
+import type { FileResult, RecordNote, Settings, Task, TaskFailure } from "./protocol.js";
+
+/** Rows of a table that stay together when several processes share it. */
+const BLOCK = 256;
+
+interface Prepared {
+  notes: RecordNote[];
+  skipped?: Record<string, number>;
+}
+
+type Emit = (record: ArrayBufferView) => Promise<void>;
+
+let threadsSet = false;
+
+/** Every core has a process of its own already. */
+const resampleAlone: Resample = (options) => {
+  if (!threadsSet) configureThreads(1);
+  threadsSet = true;
+  return resample(options);
+};
+
+let loaded: { path: string; tokenizer: Promise<Tokenizer> } | undefined;
+
+function tokenizerAt(path: string): Promise<Tokenizer> {
+  if (loaded?.path !== path) loaded = { path, tokenizer: loadTokenizer(path) };
+  return loaded.tokenizer;
+}
+
+async function packImage(path: string, task: Task, emit: Emit): Promise<Prepared> {
+  const { settings, recipe } = task;
+  const format = await formatFor(path, "image2d");
+  const image = await format.decode(path, settings);
+  await emit(await prepareImage(image, settings.preprocessing[recipe as "xray" | "pathology"]));
+  return { notes: [{}] };
+}
+
+async function packVolume(path: string, task: Task, emit: Emit): Promise<Prepared> {
+  const { settings, recipe } = task;
+  const format = await formatFor(path, "volume3d");
+  const volume = await format.decode(path, settings);
+  const { ct, mri } = settings.preprocessing;
+  const tiles: Tile<Int16Array | Float32Array>[] =
+    recipe === "ct"
+      ? await prepareCt(volume, ct, settings.limits.voxels, resampleAlone)
+      : await prepareMri(volume, mri, resampleAlone);
+  for (const { voxels } of tiles) await emit(voxels);
+  return { notes: tiles.map(({ slices }) => ({ slices })) };
+}
+
+function requireColumn(column: string | undefined, present: string[], wanted: string): void {
+  if (column !== undefined && present.includes(column)) return;
+  throw new MedcossError("E_TABLE_COLUMN", {
+    column: column ?? wanted,
+    present: present.join(", ").slice(0, 200),
+  });
+}
+
+function columnsOf(table: Table, settings: Settings): ReportColumns {
+  const columns = guessColumns(table.columns, settings.columns);
+  const { findings, impression, text } = columns;
+  requireColumn(text ?? impression ?? findings, table.columns, "findings, impression or text");
+  for (const named of [...Object.values(settings.columns), settings.splitColumn]) {
+    if (named !== undefined) requireColumn(named, table.columns, named);
+  }
+  return columns;
+}
+
+async function packTable(path: string, task: Task, emit: Emit): Promise<Prepared> {
+  const { settings, rows: share = { part: 0, of: 1 } } = task;
+  const { splitColumn, preprocessing } = settings;
+  const { length, cleaning, minimumWords } = preprocessing.report;
+  const table = await (await formatFor(path, "text")).decode(path, settings);
+  const columns = columnsOf(table, settings);
+  const tokenizer = await tokenizerAt(settings.tokenizer as string);
+  const notes: RecordNote[] = [];
+  const skipped: Record<string, number> = {};
+  const skip = (reason: string) => {
+    skipped[reason] = (skipped[reason] ?? 0) + 1;
+  };
+  let row = -1;
+  for await (const values of table.rows()) {
+    row++;
+    if (Math.floor(row / BLOCK) % share.of !== share.part) continue;
+    const side = splitColumn === undefined ? undefined : sideOf(values[splitColumn] ?? "", splitColumn);
+    const report = cleanReport(rawText(values, columns), cleaning);
+    if (side === "test") skip("test split");
+    else if (countWords(report) < minimumWords) skip(`report under ${minimumWords} words`);
+    if (side === "test" || countWords(report) < minimumWords) continue;
+    const encoded = tokenizer.encode(report, length);
+    await emit(encoded.ids);
+    const note: RecordNote = { row, length: encoded.length };
+    if (columns.case !== undefined && values[columns.case])
+      note.case = values[columns.case] as string;
+    if (side) note.side = side;
+    notes.push(note);
+  }
+  return { notes, skipped };
+}
+
+const packers = { text: packTable, image2d: packImage, volume3d: packVolume };
+
+async function digestOf(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  try {
+    await pipeline(createReadStream(path, { highWaterMark: 2 ** 20 }), hash);
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    throw new MedcossError("E_FILE_UNREADABLE", { problem: code ?? message }, { cause });
+  }
+  return hash.digest("hex").slice(0, 32);
+}
+
+/** Records of one file, in memory until the file is known to be good. */
+async function packFile(task: Task, index: number): Promise<FileResult> {
+  const { path, known } = task.files[index] as Task["files"][number];
+  const digest = await digestOf(path);
+  if (digest === known) return { status: "unchanged" };
+  const chunks: Uint8Array[] = [];
+  const emit: Emit = async ({ buffer, byteOffset, byteLength }) => {
+    chunks.push(new Uint8Array(buffer, byteOffset, byteLength));
+  };
+  const { notes, skipped } = await packers[recipeKinds[task.recipe]](path, task, emit);
+  if (chunks.length > 0) await appendFile(task.output, Buffer.concat(chunks));
+  return { status: "packed", digest, records: notes, skipped };
+}
+
+function rejection(error: unknown, { recipe }: Task, path: string): FileResult | undefined {
+  if (error instanceof MedcossError) {
+    const costsTheFile = error.code.startsWith("E_FILE_") || error.code === "E_TABLE_COLUMN";
+    const { code, message: reason } = error;
+    return costsTheFile ? { status: "rejected", code, reason } : undefined;
+  }
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === "ENOSPC" || code === "EDQUOT") return undefined;
+  const problem = String(message).replaceAll(path, "the file");
+  const known = new MedcossError("E_FILE_FORMAT", { format: recipe, problem });
+  return { status: "rejected", code: known.code, reason: known.message };
+}
+
+function failure(error: unknown, output: string): TaskFailure {
+  if (error instanceof MedcossError) return { failed: error.code, values: error.values };
+  const { message } = error as Error;
+  return { failed: "E_DISK_FULL", values: { path: output, problem: message } };
+}
+
+/** Packs the files of a task, each on its own. An error that is not a file's own ends the task. */
+export default async function pack(task: Task): Promise<FileResult[] | TaskFailure> {
+  const results: FileResult[] = [];
+  for (const [index, { path }] of task.files.entries()) {
+    try {
+      results.push(await packFile(task, index));
+    } catch (error) {
+      const rejected = rejection(error, task, path);
+      if (!rejected) return failure(error, task.output);
+      results.push(rejected);
+    }
+  }
+  return results;
+}
