@@ -108,5 +108,8 @@ export async function writePth(path: string, source: TensorFile): Promise<void> 
   }
   zip.addBuffer(Buffer.from("3\n"), "archive/version", entryOptions);
   zip.end();
-  await Promise.race([pipeline(zip.outputStream, createWriteStream(path, { flush: true })), failed]);
+  await Promise.race([
+    pipeline(zip.outputStream, createWriteStream(path, { flush: true })),
+    failed,
+  ]);
 }

@@ -23,7 +23,11 @@ t.test("PyTorch to safetensors and back keeps names, shapes, order and values", 
   const back = join(folder, "back.pth");
   const first = await convert(join(fixtures, "zip.pth"), safe);
   t.match(first, { tensors: 13, output: safe });
-  t.equal((await convert(folder, back)).values, first.values, "a folder means its model.safetensors");
+  t.equal(
+    (await convert(folder, back)).values,
+    first.values,
+    "a folder means its model.safetensors",
+  );
   const original = await contents(join(fixtures, "zip.pth"));
   t.strictSame(await contents(safe), original);
   t.strictSame(await contents(back), original);
@@ -40,7 +44,12 @@ a = torch.load(sys.argv[1], weights_only=True)["model"]
 b = torch.load(sys.argv[2], weights_only=False)["model"]
 assert list(a) == list(b)
 assert all(torch.equal(a[k], b[k].detach().float()) for k in b)`;
-    const run = spawnSync(python, ["-c", script, join(folder, "back.pth"), join(fixtures, "zip.pth")]);
+    const run = spawnSync(python, [
+      "-c",
+      script,
+      join(folder, "back.pth"),
+      join(fixtures, "zip.pth"),
+    ]);
     t.equal(run.status, 0, String(run.stderr));
   }
   const text = readFileSync(join(folder, "back.pth")).toString("latin1");
@@ -61,15 +70,22 @@ t.test("wrong use leaves nothing behind", async (t) => {
   await t.rejects(convert(join(fixtures, "make.py"), join(folder, "x.safetensors")), {
     code: "E_CHECKPOINT_CORRUPT",
   });
-  await t.rejects(convert(join(fixtures, "zip.pth"), join(folder, "x.zip")), { code: "E_ARGUMENT" });
-  await t.rejects(convert(join(fixtures, "zip.pth"), join(folder, "none/x.pth")), { code: "ENOENT" });
+  await t.rejects(convert(join(fixtures, "zip.pth"), join(folder, "x.zip")), {
+    code: "E_ARGUMENT",
+  });
+  await t.rejects(convert(join(fixtures, "zip.pth"), join(folder, "none/x.pth")), {
+    code: "ENOENT",
+  });
   t.strictSame(readdirSync(folder), before);
 });
 
 t.test("a safetensors file of other numbers or a broken one is refused", async (t) => {
   const path = join(folder, "integers.safetensors");
   await writeTensors(path, new Map([["a", { dtype: "I32", shape: [1], data: Int32Array.of(1) }]]));
-  await t.rejects(convert(path, join(folder, "x.pth")), { code: "E_CHECKPOINT_CORRUPT", message: /float32/ });
+  await t.rejects(convert(path, join(folder, "x.pth")), {
+    code: "E_CHECKPOINT_CORRUPT",
+    message: /float32/,
+  });
   const broken = join(fixtures, "make.py");
   await t.rejects(openTensorFile(`${broken}.safetensors`), { code: "E_NO_CHECKPOINT" });
 });

@@ -29,7 +29,8 @@ function written(name: string, bytes: Buffer): string {
 /** A state of one float32 tensor; `shape`, `offset`, `numel` may disagree with the storage. */
 function statePickle(shape: number, offset = 0, numel = 2, stride = 1): Buffer {
   const int = (n: number) => `J${Buffer.from(Int32Array.of(n).buffer).toString("latin1")}`;
-  const text = (s: string) => `X${Buffer.from(Int32Array.of(s.length).buffer).toString("latin1")}${s}`;
+  const text = (s: string) =>
+    `X${Buffer.from(Int32Array.of(s.length).buffer).toString("latin1")}${s}`;
   const storage = `(${text("storage")}ctorch\nFloatStorage\n${text("0")}${text("cpu")}${int(numel)}tQ`;
   const args = `(${storage}${int(offset)}(${int(shape)}t(${int(stride)}t\x89Nt`;
   const tensor = `ctorch._utils\n_rebuild_tensor_v2\n${args}R`;
@@ -78,15 +79,27 @@ t.test("a missing file is named", async (t) => {
 });
 
 t.test("nothing that a pickle names is called", async (t) => {
-  const call = Buffer.from("\x80\x02}X\x01\x00\x00\x00acos\nsystem\nX\x04\x00\x00\x00exit\x85Rs.", "latin1");
+  const call = Buffer.from(
+    "\x80\x02}X\x01\x00\x00\x00acos\nsystem\nX\x04\x00\x00\x00exit\x85Rs.",
+    "latin1",
+  );
   const path = written("call.pth", await zipOf({ "archive/data.pkl": call }));
   await t.rejects(openPth(path), { code: "E_CHECKPOINT_CORRUPT", message: /no tensors/ });
 });
 
 t.test("an archive entry that leaves the archive is refused", async (t) => {
-  const bytes = await zipOf({ "archive/data.pkl": statePickle(2), "archive/xx/data/0": "12345678" });
-  const hostile = Buffer.from(bytes.toString("latin1").replaceAll("archive/xx/", "../../../x/"), "latin1");
-  await t.rejects(openPth(written("leaves.pth", hostile)), { code: "E_CHECKPOINT_CORRUPT", message: /relative path/ });
+  const bytes = await zipOf({
+    "archive/data.pkl": statePickle(2),
+    "archive/xx/data/0": "12345678",
+  });
+  const hostile = Buffer.from(
+    bytes.toString("latin1").replaceAll("archive/xx/", "../../../x/"),
+    "latin1",
+  );
+  await t.rejects(openPth(written("leaves.pth", hostile)), {
+    code: "E_CHECKPOINT_CORRUPT",
+    message: /relative path/,
+  });
 });
 
 t.test("sizes that disagree are refused", async (t) => {
@@ -104,7 +117,10 @@ t.test("sizes that disagree are refused", async (t) => {
 });
 
 t.test("a storage of another size or a compressed one is refused when it is read", async (t) => {
-  const long = written("long.pth", await zipOf({ "a/data.pkl": statePickle(2), "a/data/0": Buffer.alloc(12) }));
+  const long = written(
+    "long.pth",
+    await zipOf({ "a/data.pkl": statePickle(2), "a/data/0": Buffer.alloc(12) }),
+  );
   const file = await openPth(long);
   await t.rejects(file.read("weight"), { code: "E_CHECKPOINT_CORRUPT", message: /another size/ });
   await file.close();
