@@ -52,7 +52,7 @@ export class DecoderPool {
 
   async #attempt(task: Task, secondsPerFile: number): Promise<FileResult[]> {
     const seconds = START_SECONDS + secondsPerFile * task.files.length;
-    const signal = AbortSignal.timeout(seconds * 1000);
+    const signal = AbortSignal.timeout(Math.ceil(seconds * 1000));
     let answer: FileResult[] | TaskFailure;
     try {
       answer = await this.#pool.run(task, { signal });

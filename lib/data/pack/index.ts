@@ -14,16 +14,16 @@ import {
   type Recipe,
   type ResolvedPack,
   recipeKinds,
-} from "../config/pack.js";
-import { parseConfig } from "../config/parse.js";
-import { MedcossError } from "../errors.js";
-import { writing } from "../files.js";
-import { lockFolder } from "../stages/lock.js";
-import { gatherInputs } from "./pack/inputs.js";
-import { ModalityWriter } from "./pack/modality-writer.js";
-import { packModality } from "./pack/pack-modality.js";
-import { DecoderPool } from "./pack/pool.js";
-import type { Settings } from "./pack/protocol.js";
+} from "../../config/pack.js";
+import { parseConfig } from "../../config/parse.js";
+import { MedcossError } from "../../errors.js";
+import { writing } from "../../files.js";
+import { lockFolder } from "../../stages/lock.js";
+import { gatherInputs } from "./inputs.js";
+import { ModalityWriter } from "./modality-writer.js";
+import { packModality } from "./pack-modality.js";
+import { DecoderPool } from "./pool.js";
+import type { Settings } from "./protocol.js";
 import {
   byCode,
   type PackedModality,
@@ -31,14 +31,14 @@ import {
   type PackResult,
   Tally,
   writeRejected,
-} from "./pack/report.js";
-import { readKnown } from "./pack/sources.js";
-import { parameters, parametersDigest, recordFormat } from "./preprocess/recipes.js";
-import { openStore } from "./store.js";
-import { emptyIndex, type ModalityEntry, readIndex, type StoreIndex, writeIndex } from "./store-index.js";
-import { loadTokenizer } from "./tokenizer.js";
+} from "./report.js";
+import { readKnown } from "./sources.js";
+import { parameters, parametersDigest, recordFormat } from "../preprocess/recipes.js";
+import { openStore } from "../store.js";
+import { emptyIndex, type ModalityEntry, readIndex, type StoreIndex, writeIndex } from "../store-index.js";
+import { loadTokenizer } from "../tokenizer.js";
 
-export type { PackedModality, PackHooks, PackProgress, PackResult, Rejected } from "./pack/report.js";
+export type { PackedModality, PackHooks, PackProgress, PackResult, Rejected } from "./report.js";
 
 const WORK = ".work";
 const TOKENIZER = "report/tokenizer.json";
