@@ -20,7 +20,7 @@ const OLDEST = /** @type {const} */ ([20, 3]);
 /** @typedef {{ python: string, resumes: boolean, environment: NodeJS.ProcessEnv }} Pip */
 
 /** @param {string} version @param {readonly [number, number]} least */
-function atLeast(version, least) {
+export function atLeast(version, least) {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   return major > least[0] || (major === least[0] && minor >= least[1]);
 }
@@ -87,17 +87,21 @@ function cleanEnvironment(env) {
   };
 }
 
-/** Puts the newer pip into the cache. @param {Pip} old @param {string} folder */
-async function fetchPip(old, folder) {
+/**
+ * Puts one pinned package into a folder of its own, which has its name only when complete. Returns pip's last error
+ * line, undefined where it succeeded.
+ * @param {Pip} pip @param {import("./pins.mjs").Wheel} wheel @param {string} folder
+ */
+export async function fetchPackage(pip, wheel, folder) {
   const temporary = `${folder}.${process.pid}.tmp`;
   mkdirSync(temporary, { recursive: true });
   try {
     const list = join(temporary, "requirements.txt");
-    writeFileSync(list, `${requirement(pipWheel)}\n`);
-    const fresh = join(temporary, "pip");
+    writeFileSync(list, `${requirement(wheel)}\n`);
+    const fresh = join(temporary, "package");
     const options = ["--quiet", "--no-deps", "--no-compile", "--require-hashes"];
-    const problem = await runPip(old, ["install", ...options, "--target", fresh, "-r", list]);
-    if (problem === undefined) renameSync(fresh, folder);
+    const problem = await runPip(pip, ["install", ...options, "--target", fresh, "-r", list]);
+    if (problem === undefined && !existsSync(folder)) renameSync(fresh, folder);
     return problem;
   } finally {
     rmSync(temporary, { recursive: true, force: true });
@@ -119,7 +123,7 @@ export async function preparePip(env = process.env, log = () => {}) {
   const folder = join(cacheFolder(env), "tools", `pip-${pipWheel.version}`);
   if (!existsSync(folder)) {
     log(`pip ${version} cannot resume downloads; fetching pip ${pipWheel.version}`);
-    const problem = await fetchPip(own, folder);
+    const problem = await fetchPackage(own, pipWheel, folder);
     if (problem !== undefined) {
       if (atLeast(version, OLDEST)) return own;
       throw new Problem("E_LIBTORCH_INSTALL", { problem: `pip ${version} is too old; ${problem}` });

@@ -1,0 +1,22 @@
+/**
+ * Builds the addon against the LibTorch that is found, for checkouts and for installed packages alike.
+ * `--sanitize` builds beside it with the address and undefined-behaviour sanitizers.
+ */
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { searchLibtorch } from "../lib/native/libtorch/find.mjs";
+import { buildNative } from "./setup/native.mjs";
+import { say } from "./setup/report.mjs";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const { found, tried } = searchLibtorch();
+try {
+  if (found === undefined) {
+    const places = tried.map(({ path, problem }) => `${path}: ${problem}`).join("; ");
+    throw new Error(`E_LIBTORCH_MISSING: ${places}. Run: npm run setup`);
+  }
+  await buildNative(root, found.path, { sanitize: process.argv.includes("--sanitize") });
+} catch (error) {
+  say(error instanceof Error ? error.message : String(error));
+  process.exitCode = 1;
+}

@@ -1,0 +1,128 @@
+/**
+ * Makes a checkout ready to run: node modules, LibTorch, the addon, compiled TypeScript.
+ *
+ * Invariant: needs nothing but Node.js; every part is made only when what it is made from has changed, so a second run
+ * does next to nothing. Two runs at once are safe: the second waits. Nothing is written to stdout.
+ */
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { searchLibtorch } from "../lib/native/libtorch/find.mjs";
+import { installLibtorch } from "../lib/native/libtorch/install.mjs";
+import { exclusively } from "../lib/native/libtorch/lock.mjs";
+import { Problem } from "../lib/native/libtorch/problem.mjs";
+import { digestOf, openStamps } from "./setup/digest.mjs";
+import { buildNative, hasLocalBuild, hasPrebuild, nativeDigest } from "./setup/native.mjs";
+import { SetupError, say } from "./setup/report.mjs";
+import { runStep } from "./setup/run.mjs";
+import { requireNode } from "./setup/tools.mjs";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const stamps = openStamps(root);
+
+/**
+ * A part of the checkout. `run` is undefined where it is there already.
+ * @typedef {{ run: () => Promise<void> } | undefined} Work
+ */
+
+/** @returns {Work} */
+function modulesWork() {
+  const digest = digestOf(root, ["package-lock.json", ".npmrc"]);
+  const present = existsSync(join(root, "node_modules", ".package-lock.json"));
+  if (present && stamps.fits("modules", digest)) return undefined;
+  return {
+    run: async () => {
+      await runStep(root, {
+        name: "npm",
+        label: "Installing node modules",
+        command: "npm",
+        args: ["ci", "--no-audit", "--no-fund"],
+      });
+      stamps.set("modules", digest);
+    },
+  };
+}
+
+/** @returns {Work} */
+function libtorchWork() {
+  const { found, tried } = searchLibtorch();
+  if (found !== undefined) return undefined;
+  const named = tried.find((entry) => entry.place === "MEDCOSS_LIBTORCH");
+  if (named !== undefined) {
+    const help = "Correct it, or unset it to have LibTorch found or installed.";
+    throw new SetupError(
+      `E_LIBTORCH_MISSING: MEDCOSS_LIBTORCH=${named.path} ${named.problem}. ${help}`,
+    );
+  }
+  return {
+    run: async () => {
+      say("Installing LibTorch ...");
+      await installLibtorch({ log: (line) => say(`  ${line}`) });
+    },
+  };
+}
+
+/** @returns {Work} */
+function nativeWork() {
+  const { found } = searchLibtorch();
+  const run = async (
+    /** @type {import("../lib/native/libtorch/find.mjs").Libtorch} */ libtorch,
+  ) => {
+    await buildNative(root, libtorch.path);
+    stamps.set("native", nativeDigest(root, libtorch.version));
+  };
+  if (found === undefined) return undefined;
+  const digest = nativeDigest(root, found.version);
+  if (hasLocalBuild(root) ? stamps.fits("native", digest) : hasPrebuild(root, digest)) {
+    return undefined;
+  }
+  return { run: () => run(found) };
+}
+
+/** @returns {Work} */
+function libraryWork() {
+  const digest = digestOf(root, ["lib", "package.json", "tsconfig.json", "tsconfig.dist.json"]);
+  const present = existsSync(join(root, "dist", "cli", "main.js"));
+  if (present && stamps.fits("library", digest)) return undefined;
+  return {
+    run: async () => {
+      await runStep(root, {
+        name: "tsc",
+        label: "Compiling TypeScript",
+        command: process.execPath,
+        args: [join(root, "node_modules/typescript/bin/tsc"), "--project", "tsconfig.dist.json"],
+      });
+      stamps.set("library", digest);
+    },
+  };
+}
+
+/** In the order in which they need each other; each is asked after the one before has run. */
+const parts = [modulesWork, libtorchWork, nativeWork, libraryWork];
+
+async function main() {
+  requireNode();
+  if (parts.every((work) => work() === undefined) && searchLibtorch().found) return;
+  await exclusively(
+    root,
+    async () => {
+      for (const work of parts) await work()?.run();
+    },
+    () => say("Waiting for another set-up of this folder ..."),
+  );
+}
+
+/** @param {unknown} error */
+function report(error) {
+  if (error instanceof SetupError) {
+    for (const line of error.details) say(`  | ${line}`);
+    say(error.message);
+  } else if (error instanceof Problem) {
+    say(`${error.code}: ${Object.values(error.values).join(". ")}`);
+  } else {
+    say(`E_SETUP: ${error instanceof Error ? error.message : error}`);
+  }
+  process.exitCode = 1;
+}
+
+await main().catch(report);
