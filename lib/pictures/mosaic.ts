@@ -56,6 +56,7 @@ export async function mosaic(rows: readonly Cell[][], labels: readonly string[])
   };
   return sharp({ create: { ...canvas, background: BACKGROUND } })
     .composite([{ input: header(labels, first.width, place.width), left: 0, top: 0 }, ...cells])
+    .removeAlpha()
     .png({ compressionLevel: 9 })
     .toBuffer();
 }

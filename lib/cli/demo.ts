@@ -1,0 +1,112 @@
+/** `medcoss demo`: the whole way on made-up data, in minutes. */
+import { join } from "node:path";
+import type { Command } from "commander";
+import { type DemoResult, runDemo } from "../demo/run.js";
+import type { StageResult } from "../stages/types.js";
+import {
+  formatDuration,
+  type Progress,
+  printTable,
+  progress,
+  runCommand,
+  type TableRow,
+} from "./common.js";
+import { abortOnSignals, watch } from "./pretrain.js";
+
+function resultRow(result: StageResult): TableRow {
+  const { before, after } = result.validationLoss ?? result.trainingLoss;
+  return {
+    stage: `${result.stage} ${result.modality}`,
+    samples: result.samples,
+    "loss before": before.toFixed(3),
+    "loss after": after.toFixed(3),
+    "measured on": result.validationLoss ? "held-out cases" : "training batches",
+    "samples/s": result.samplesPerSecond.toFixed(1),
+  };
+}
+
+function nextSteps(): string[] {
+  return [
+    "Next, with data of your own:",
+    "  npx medcoss pack --out STORE --reports reports.csv --xray XRAYS --ct SCANS --mri SCANS --pathology SLIDES",
+    "  npx medcoss pretrain --store STORE --out RUN --model small",
+    "  npx medcoss inspect RUN",
+  ];
+}
+
+function printResult(result: DemoResult, seconds: number): void {
+  const { run, curves, store } = result;
+  printTable(run.stages.map(resultRow));
+  const pictures = run.stages.flatMap((stage) => stage.reconstructions);
+  const lines = [
+    "",
+    `Done in ${formatDuration(seconds)}.`,
+    `Run              ${run.out}`,
+    `Network          ${join(run.out, "final", "model.safetensors")}`,
+    `Store            ${store}`,
+    `Loss curves      ${curves.png}`,
+    ...pictures.map((path) => `Reconstructions  ${join(run.out, path)}`),
+    "In a reconstruction, visible patches show the original and masked ones the network's prediction.",
+    "",
+    ...nextSteps(),
+  ];
+  process.stdout.write(`${lines.join("\n")}\n`);
+}
+
+/** A bar that is made anew when the name changes. */
+function bars() {
+  let bar: Progress | undefined;
+  let shown = "";
+  return {
+    update(done: number, total: number, name: string, note = "") {
+      if (name !== shown) bar?.stop();
+      if (name !== shown) bar = progress(total, name);
+      shown = name;
+      bar?.update(done, note);
+    },
+    stop() {
+      bar?.stop();
+      shown = "";
+    },
+  };
+}
+
+async function run(out: string): Promise<void> {
+  const started = Date.now();
+  const controller = new AbortController();
+  const files = bars();
+  const watching = watch(controller.signal);
+  const release = abortOnSignals(controller);
+  try {
+    const result = await runDemo(
+      { out },
+      {
+        ...watching.hooks,
+        say(line) {
+          files.stop();
+          process.stderr.write(`${line}\n`);
+        },
+        onFile: (done, total, modality) => files.update(done, total, modality),
+        pack: {
+          signal: controller.signal,
+          onProgress: ({ done, files: total, modality, records }) =>
+            files.update(done, total, modality, `${records} new records`),
+        },
+      },
+    );
+    watching.stop();
+    printResult(result, (Date.now() - started) / 1000);
+  } finally {
+    files.stop();
+    watching.stop();
+    release();
+  }
+}
+
+export function register(program: Command): void {
+  program
+    .command("demo")
+    .description("make five small corpora, pack them and pre-train on them; takes minutes")
+    .option("--out <folder>", "folder for corpora, store and run", "medcoss-demo")
+    .action(({ out }: { out: string }) => runCommand(() => run(out)));
+}
