@@ -1,0 +1,60 @@
+/** The part of `medcoss inspect` that is about input files and stores. */
+import { stat } from "node:fs/promises";
+import {
+  describeFile,
+  describeStore,
+  type InputDescription,
+  isStore,
+  type StoreDescription,
+} from "../data/describe.js";
+import { MedcossError } from "../errors.js";
+import { formatBytes, printTable } from "./common.js";
+
+export type Described = InputDescription | StoreDescription;
+
+/** Describes a store or an input file. */
+export async function describeInput(
+  path: string,
+  options: { verify: boolean } = { verify: false },
+): Promise<Described> {
+  if (await isStore(path)) return describeStore(path, options);
+  if ((await stat(path)).isDirectory()) {
+    const problem = "a folder that is neither a store, a run nor a checkpoint";
+    throw new MedcossError("E_FILE_UNSUPPORTED", { kind: "inspect", problem });
+  }
+  return describeFile(path);
+}
+
+function printStore({ path, bytes, modalities, tokenizer, verified }: StoreDescription): void {
+  const lines = [
+    `Store       ${path}`,
+    `Size        ${formatBytes(bytes)}`,
+    `Digests     ${verified ? "verified" : "not compared"}`,
+  ];
+  if (tokenizer) {
+    lines.push(`Tokenizer   ${tokenizer.vocabulary} pieces, ${tokenizer.digest.slice(0, 12)}`);
+  }
+  process.stdout.write(`${lines.join("\n")}\n`);
+  printTable(
+    modalities.map(({ shape, bytes: size, ...rest }) => ({
+      ...rest,
+      shape: shape.join(" x "),
+      size: formatBytes(size),
+    })),
+  );
+}
+
+function text(value: unknown): string {
+  if (Array.isArray(value)) return value.map(text).join(" x ");
+  return typeof value === "number" ? String(Number(value.toPrecision(6))) : String(value);
+}
+
+/** Prints a description for people. */
+export function printInput(found: Described): void {
+  if (found.kind === "store") return printStore(found);
+  for (const [name, value] of Object.entries(found)) {
+    if (value === undefined) continue;
+    const shown = name === "columns" ? (value as string[]).join(", ") : text(value);
+    process.stdout.write(`${name.padEnd(12)}${shown}\n`);
+  }
+}

@@ -1,0 +1,166 @@
+/** `medcoss pack`: reports, images and volumes into a store. */
+import type { Command } from "commander";
+import { type Recipe, recipeNames } from "../config/pack.js";
+import { gatherConfig } from "../config/parse.js";
+import { type PackHooks, type PackProgress, type PackResult, pack } from "../data/pack/index.js";
+import { MedcossError } from "../errors.js";
+import { formatDuration, type Progress, printJson, printTable, progress, runCommand } from "./common.js";
+
+interface Source {
+  modality: string;
+  recipe: Recipe;
+  path: string;
+}
+
+/** Options that hold sources. */
+const modalityFlags = {
+  reports: "report",
+  xray: "xray",
+  ct: "ct",
+  mri: "mri",
+  pathology: "pathology",
+} as const satisfies Record<string, Recipe>;
+
+/** What a bare input kind stands for in `--source`. */
+const kindRecipes: Record<string, Recipe> = { text: "report", image2d: "pathology", volume3d: "mri" };
+
+interface Options {
+  out: string;
+  sources: Source[];
+  tokenizer?: string;
+  splitColumn?: string;
+  casePattern?: string;
+  includeLabels?: boolean;
+  hashPaths?: boolean;
+  strict?: boolean;
+  workers?: number;
+  config?: string;
+  set: string[];
+  json?: boolean;
+}
+
+function parseSource(text: string): Source {
+  const found = /^([^=]+)=([^:]+):(.+)$/.exec(text);
+  const [, modality = "", kind = "", path = ""] = found ?? [];
+  const recipe = kindRecipes[kind] ?? recipeNames.find((name) => name === kind);
+  if (found && recipe) return { modality, recipe, path };
+  const kinds = [...Object.keys(kindRecipes), ...recipeNames].join(", ");
+  const problem = `expected NAME=KIND:PATH with a kind of ${kinds}; received ${text}`;
+  throw new MedcossError("E_CONFIG", { field: "--source", problem });
+}
+
+/** A bar for each modality, one after the other. */
+function showProgress(): { hooks: PackHooks; stop(): void } {
+  let bar: Progress | undefined;
+  let current = "";
+  const onProgress = ({ modality, done, files, rejected, ...rest }: PackProgress) => {
+    if (modality !== current) {
+      bar?.stop();
+      bar = progress(files, modality);
+      current = modality;
+    }
+    const rate = `${rest.records} records, ${rest.recordsPerSecond.toFixed(0)}/s`;
+    bar?.update(done, rejected > 0 ? `${rate}, ${rejected} rejected` : rate);
+  };
+  return { hooks: { onProgress }, stop: () => bar?.stop() };
+}
+
+function printResult({ out, modalities, rejected, warnings }: PackResult): void {
+  printTable(
+    modalities.map(({ skipped, seconds, recordsPerSecond, ...counts }) => ({
+      modality: counts.modality,
+      files: counts.files,
+      unchanged: counts.unchanged,
+      rejected: counts.rejected,
+      skipped: Object.values(skipped).reduce((a, b) => a + b, 0),
+      added: counts.added,
+      train: counts.train,
+      validation: counts.validation,
+      time: formatDuration(seconds),
+      "records/s": Math.round(recordsPerSecond),
+    })),
+  );
+  const reasons = new Map<string, number>();
+  for (const { skipped } of modalities) {
+    for (const [reason, count] of Object.entries(skipped)) {
+      reasons.set(reason, (reasons.get(reason) ?? 0) + count);
+    }
+  }
+  const list = (entries: Iterable<[string, number]>) =>
+    [...entries].map(([reason, count]) => `${count} ${reason}`).join(", ");
+  if (reasons.size > 0) process.stdout.write(`Skipped: ${list(reasons)}\n`);
+  const codes = Object.entries(rejected);
+  if (codes.length > 0) process.stdout.write(`Rejected: ${list(codes)} (see rejected.jsonl)\n`);
+  process.stdout.write(`Store: ${out}\n`);
+  for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
+}
+
+/** Ctrl-C ends the run after the running files; a second one ends the process. */
+function stopOnInterrupt(): { signal: AbortSignal; release(): void } {
+  const controller = new AbortController();
+  const stop = () => {
+    if (controller.signal.aborted) process.exit(130);
+    process.stderr.write("\nStopping after the running files; once more to stop at once.\n");
+    controller.abort();
+  };
+  process.on("SIGINT", stop).on("SIGTERM", stop);
+  const release = () => {
+    process.off("SIGINT", stop).off("SIGTERM", stop);
+  };
+  return { signal: controller.signal, release };
+}
+
+async function run(options: Options): Promise<void> {
+  const { config: file, set, json, sources, ...rest } = options;
+  const flags = { ...rest, sources: sources.length > 0 ? sources : undefined };
+  const config = await gatherConfig({ file, flags, set });
+  const { hooks, stop } = showProgress();
+  const { signal, release } = stopOnInterrupt();
+  try {
+    const result = await pack(config as unknown as Parameters<typeof pack>[0], { ...hooks, signal });
+    stop();
+    if (json) printJson(result);
+    else printResult(result);
+  } finally {
+    stop();
+    release();
+  }
+}
+
+const append = <T>(value: T, before: T[]): T[] => [...before, value];
+
+export function register(program: Command): void {
+  const sources: Source[] = [];
+  const command = program
+    .command("pack")
+    .description("decode, preprocess and write files into a store")
+    .requiredOption("--out <store>", "folder of the store; added to if it exists");
+  for (const [flag, recipe] of Object.entries(modalityFlags)) {
+    const what = `${recipe === "report" ? "tables of reports" : recipe}: file or folder; may be repeated`;
+    command.option(`--${flag} <path>`, what, (path: string) => {
+      sources.push({ modality: recipe, recipe, path });
+      return path;
+    });
+  }
+  command
+    .option("--source <name=kind:path>", "a modality of your own; may be repeated", (text: string) => {
+      sources.push(parseSource(text));
+      return text;
+    })
+    .option("--tokenizer <file>", "tokenizer.json or vocab.txt (WordPiece)")
+    .option("--split-column <name>", "column that says train, validation or test")
+    .option("--case-pattern <regex>", "its first group in a file's path is the patient or case")
+    .option("--include-labels", "keep label files and folders")
+    .option("--hash-paths", "write digests in place of file and case names")
+    .option("--strict", "fail when a file was rejected")
+    .option("--workers <n>", "decoding processes; by default one per core", Number)
+    .option("--config <file>", "configuration as JSON")
+    .option("--set <key=value>", "one field of the configuration; may be repeated", append<string>, [])
+    .option("--json", "print the result as JSON")
+    .action((options: Record<string, unknown>) => {
+      const named = Object.fromEntries(
+        Object.entries(options).filter(([key]) => !(key in modalityFlags) && key !== "source"),
+      );
+      return runCommand(() => run({ ...(named as unknown as Options), sources }));
+    });
+}
