@@ -6,21 +6,30 @@ import { ExitCode, MedcossError } from "../errors.js";
 import { packageVersion } from "../version.js";
 import { reportError, setDebug } from "./common.js";
 
-async function commands(): Promise<Array<(program: Command) => void>> {
-  const names = ["demo", "pack", "pretrain", "inspect", "golden", "doctor", "libtorch", "convert"];
-  const found: Array<(program: Command) => void> = [];
+const commandNames = [
+  "demo",
+  "pack",
+  "pretrain",
+  "inspect",
+  "convert",
+  "golden",
+  "doctor",
+  "libtorch",
+] as const;
+
+/** Registers the named commands; a command's modules are loaded for it alone, which keeps the start short. */
+async function registerCommands(program: Command, names: readonly string[]): Promise<void> {
   for (const name of names) {
     try {
-      found.push((await import(`./${name}.js`)).register);
+      (await import(`./${name}.js`)).register(program);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw error;
     }
   }
-  return found;
 }
 
-/** The program with all commands; it throws instead of ending the process. */
-export async function createProgram(): Promise<Command> {
+/** The program with all commands, or with `only` one; it throws instead of ending the process. */
+export async function createProgram(only?: string): Promise<Command> {
   const program = new Command("medcoss")
     .description("Pre-train one ViT over reports, X-ray, CT, MRI and pathology, one after another")
     .version(packageVersion())
@@ -29,7 +38,10 @@ export async function createProgram(): Promise<Command> {
     .configureOutput({ writeErr: () => {} })
     .showSuggestionAfterError()
     .hook("preAction", (command) => setDebug(command.opts().debug === true));
-  for (const register of await commands()) register(program);
+  await registerCommands(
+    program,
+    commandNames.filter((name) => only === undefined || name === only),
+  );
   return program;
 }
 
@@ -51,7 +63,8 @@ function usageError(error: CommanderError): MedcossError | undefined {
 /** Runs the command line with the arguments after the program's name and sets the exit code. */
 export async function main(args: readonly string[]): Promise<void> {
   try {
-    const program = await createProgram();
+    const named = commandNames.find((name) => name === args[0]);
+    const program = await createProgram(named);
     if (args.length === 0) {
       program.outputHelp();
       return;

@@ -105,7 +105,7 @@ export async function dryRun(input: PretrainConfig): Promise<DryRun> {
   await checkRunFolder(own.out, config.json, config.resume);
   await using store = await openStore(own.store);
   const stages = await planStages(config, store);
-  const vocabulary = await vocabularyOf(training, await store.tokenizer());
+  const vocabulary = vocabularyOf(training, await store.tokenizer());
   const size = nativeModelSize(training.model, vocabulary);
   const { ratio: maskRatio, words } = training.behaviour.masking;
   const options = { batchSize: training.batchSize, maskRatio, words };

@@ -118,7 +118,7 @@ async function* run(
   const { out } = config.own;
   const stages = await planStages(config, store);
   const tokenizer = await store.tokenizer();
-  const vocabulary = await vocabularyOf(training, tokenizer);
+  const vocabulary = vocabularyOf(training, tokenizer);
   await startOf(training.startFrom, tokenizer?.digest);
   const configuration: PlainObject = { ...json, stages: stages.map((stage) => stage.modality) };
   await using _lock = await openRunFolder(out, configuration, prepareProcess(training));

@@ -3,8 +3,9 @@
  */
 import type { Training } from "../config/resolve.js";
 import type { Store } from "../data/store.js";
-import { loadTokenizer, type Tokenizer } from "../data/tokenizer.js";
+import type { Tokenizer } from "../data/tokenizer.js";
 import { MedcossError } from "../errors.js";
+import { DEFAULT_VOCABULARY } from "../trainer.js";
 import type { DatasetParts } from "./stage-data.js";
 
 /** The order in which the published stages follow each other; others come after, in the store's order. */
@@ -35,12 +36,9 @@ export async function storeParts(
 }
 
 /** Rows of the token table: the model's, else the tokenizer's, which must fit into it. */
-export async function vocabularyOf(
-  training: Training,
-  tokenizer: Tokenizer | undefined,
-): Promise<number> {
+export function vocabularyOf(training: Training, tokenizer: Tokenizer | undefined): number {
   const { vocabulary } = training.model;
-  if (vocabulary === undefined) return (tokenizer ?? (await loadTokenizer())).vocabularySize;
+  if (vocabulary === undefined) return tokenizer?.vocabularySize ?? DEFAULT_VOCABULARY;
   if (tokenizer && tokenizer.vocabularySize > vocabulary) {
     throw new MedcossError("E_CONFIG", {
       field: "model.vocabulary",

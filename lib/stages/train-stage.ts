@@ -89,7 +89,7 @@ async function* train(
   const { own, training, json } = config;
   const { modality, stage, out } = own;
   const { data, tokenizer } = opened;
-  const vocabulary = await vocabularyOf(training, tokenizer);
+  const vocabulary = vocabularyOf(training, tokenizer);
   const start = await startOf(training.startFrom, tokenizer?.digest);
   await using _lock = await openRunFolder(out, json, environment);
   const from = await latestCheckpoint(out);

@@ -1,0 +1,34 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import t from "tap";
+import { commandPages } from "../../lib/cli/document.js";
+import { createProgram } from "../../lib/cli/program.js";
+import { fillGenerated } from "../../lib/config/document.js";
+import { errorTable, MedcossError, registry } from "../../lib/errors.js";
+import { packageRoot } from "../helpers/package-root.js";
+
+const page = (name: string) => readFileSync(join(packageRoot, "docs", name), "utf8");
+
+t.test("docs/cli.md is the help of every command", async (t) => {
+  const text = page("cli.md");
+  t.equal(text, fillGenerated(text, "commands", commandPages(await createProgram())));
+});
+
+t.test("docs/errors.md lists exactly the codes of the registry", async (t) => {
+  const text = page("errors.md");
+  t.equal(text, fillGenerated(text, "errors", errorTable()));
+  const codes = new Set(text.match(/\bE_[A-Z_]+\b/g));
+  t.same([...codes].sort(), Object.keys(registry).sort());
+});
+
+t.test("every error is one line with code and remedy", async (t) => {
+  for (const [code, entry] of Object.entries(registry)) {
+    const names = `${entry.message} ${entry.remedy}`.match(/(?<=\{)\w+(?=\})/g) ?? [];
+    const values = Object.fromEntries(names.map((name) => [name, "x"]));
+    const line = new MedcossError(code as keyof typeof registry, values).toLine();
+    t.match(line, new RegExp(`^${code}: .+\\. .+[^{}]$`));
+    t.notMatch(line, /[{}]/);
+  }
+  const open = new MedcossError("E_CLOSED");
+  t.equal(open.message, "The {what} is closed", "a missing value stays visible");
+});

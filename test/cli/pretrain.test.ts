@@ -1,0 +1,80 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import t from "tap";
+import { microStore, microTraining } from "../helpers/micro.js";
+import { runCommandLine } from "../helpers/command.js";
+
+async function prepare(folder: string): Promise<{ common: string[]; out: string }> {
+  const store = await microStore(folder);
+  const config = join(folder, "run.json");
+  writeFileSync(config, JSON.stringify(microTraining));
+  const out = join(folder, "run");
+  return { common: ["pretrain", "--store", store, "--out", out, "--config", config], out };
+}
+
+t.test("a run prints a table, its progress goes to stderr", async (t) => {
+  const { common, out } = await prepare(t.testdir());
+  const first = await runCommandLine([...common, "--max-steps", "3", "--stages", "report,xray"]);
+  t.match(first, { code: 0, stderr: /report .* 3\/3 [\s\S]*xray .* 3\/3 / });
+  const lines = first.stdout.split("\n");
+  t.match(
+    lines[0],
+    /^stage +steps +samples +training loss +-> after +validation loss +-> end +samples\/s/,
+  );
+  t.match(lines[2], /^1 report +3 +12 /);
+  t.match(first.stdout, `Finished. Run: ${out}`);
+  const config = JSON.parse(readFileSync(join(out, "config.json"), "utf8"));
+  t.match(config, { maxSteps: 3, stages: ["report", "xray"], batchSize: 4 });
+  const again = await runCommandLine([...common, "--resume", "--max-steps", "3", "--json"]);
+  t.match(again, { code: 0, stderr: "" });
+  t.match(JSON.parse(again.stdout), {
+    alreadyFinished: true,
+    stages: [{ steps: 3 }, { steps: 3 }],
+  });
+  const refused = await runCommandLine([...common, "--resume"]);
+  t.match(refused, { code: 2, stderr: /^E_RUN_CHANGED: .*maxSteps: 3 -> unset/ });
+  t.match(await runCommandLine(common), { code: 2, stderr: /^E_RUN_EXISTS: / });
+});
+
+t.test("a dry run tells what the run would take and writes nothing", async (t) => {
+  const { common, out } = await prepare(t.testdir());
+  const [text, json] = await Promise.all([
+    runCommandLine([...common, "--dry-run"]),
+    runCommandLine([...common, "--dry-run", "--json"]),
+  ]);
+  t.match(text, {
+    code: 0,
+    stdout: /1 report +12 +6 [\s\S]*Parameters [\s\S]*Time [\s\S]*Memory [\s\S]*Disk /,
+  });
+  const plan = JSON.parse(json.stdout);
+  t.same(
+    plan.stages.map((stage: { modality: string; steps: number }) => [stage.modality, stage.steps]),
+    [
+      ["report", 6],
+      ["xray", 6],
+      ["ct", 4],
+    ],
+  );
+  t.ok(plan.seconds > 0 && plan.memoryBytes > 0 && plan.diskAvailable > plan.diskBytes);
+  t.notOk(existsSync(out));
+});
+
+t.test("what will not fit is refused with what it needs", async (t) => {
+  const { common } = await prepare(t.testdir());
+  const wide = `model=${JSON.stringify({ ...microTraining.model, encoderWidth: 96_000 })}`;
+  const [memory, disk, batch, modality, device] = await Promise.all([
+    runCommandLine([...common, "--dry-run", "--set", wide]),
+    runCommandLine([...common, "--dry-run", "--out", "/proc/run"]),
+    runCommandLine([...common, "--batch-size", "100"]),
+    runCommandLine([...common, "--stages", "mri"]),
+    runCommandLine([...common, "--device", "gpu"]),
+  ]);
+  t.match(memory, { code: 2, stderr: /^E_NOT_ENOUGH_MEMORY: .*iB of memory and .*iB is free/ });
+  t.match(disk, { code: 2, stderr: /^E_NOT_ENOUGH_DISK: .*at \/proc\/run/ });
+  t.match(batch, {
+    code: 2,
+    stderr: /^E_BATCH_TOO_LARGE: The batch of 100 is larger than the 12 training samples of report/,
+  });
+  t.match(modality, { code: 1, stderr: /^E_NO_MODALITY: .*It has: report, xray, ct/ });
+  t.match(device, { code: 2, stderr: /^E_CONFIG: device: / });
+});

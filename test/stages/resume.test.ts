@@ -1,0 +1,151 @@
+import { cpSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import t from "tap";
+import { readRows } from "../../lib/metrics/rows.js";
+import { pretrain, pretrainSteps } from "../../lib/stages/pretrain.js";
+import { microStore, microTraining } from "../helpers/micro.js";
+
+const training = { ...microTraining, reconstructions: 0 };
+
+const weights = (out: string, stage = "final") =>
+  readFileSync(join(out, stage, "model.safetensors")).toString("base64");
+
+/** What a row says apart from time. */
+async function losses(out: string): Promise<unknown[]> {
+  const rows = await readRows(join(out, "metrics.jsonl"));
+  return rows.map(({ stage, kind, epoch, step, loss, lr, gradientNorm }) => [
+    ...[stage, kind, epoch, step, loss, lr, gradientNorm],
+  ]);
+}
+
+t.test("a run stopped anywhere and resumed ends with the same bits", async (t) => {
+  const folder = t.testdir();
+  const store = await microStore(folder);
+  const whole = join(folder, "whole");
+  await pretrain({ store, out: whole, ...training });
+  for (const stopAfter of [0, 1, 4, 5, 9, 11]) {
+    const out = join(folder, `stopped-${stopAfter}`);
+    const stop = new AbortController();
+    let seen = 0;
+    const onStep = () => {
+      if (++seen > stopAfter) stop.abort();
+    };
+    await t.rejects(pretrain({ store, out, ...training }, { signal: stop.signal, onStep }), {
+      code: "E_INTERRUPTED",
+      exitCode: 130,
+    });
+    const result = await pretrain({ store, out, ...training, resume: true });
+    t.equal(weights(out), weights(whole), `stopped after ${stopAfter} rows`);
+    t.same(await losses(out), await losses(whole));
+    t.equal(result.stages.length, 3);
+    t.same(
+      result.stages.map((stage) => stage.trainingLoss),
+      (await pretrain({ store, out: whole, ...training, resume: true })).stages.map(
+        (stage) => stage.trainingLoss,
+      ),
+    );
+  }
+});
+
+t.test("leaving the loop early saves, too", async (t) => {
+  const folder = t.testdir();
+  const store = await microStore(folder);
+  const out = join(folder, "run");
+  for await (const row of pretrainSteps({ store, out, ...training })) if (row.step === 2) break;
+  const state = join(out, "stages", "01-report", "checkpoint", "state.json");
+  t.equal(JSON.parse(readFileSync(state, "utf8")).step, 2);
+  t.notOk(readdirSync(out).includes("lock"));
+});
+
+t.test("rows after the checkpoint are cut", async (t) => {
+  const folder = t.testdir();
+  const store = await microStore(folder);
+  const [whole, out] = [join(folder, "whole"), join(folder, "run")];
+  const config = { store, ...training, checkpoint: { steps: 2 }, stages: ["xray"] };
+  await pretrain({ ...config, out: whole });
+  cpSync(whole, out, { recursive: true });
+  rmSync(join(out, "final"), { recursive: true });
+  rmSync(join(out, "stages", "01-xray", "summary.json"));
+  rmSync(join(out, "stages", "01-xray", "checkpoint"), { recursive: true });
+  const result = await pretrain({ ...config, out, resume: true });
+  t.equal(weights(out), weights(whole));
+  t.same(await losses(out), await losses(whole));
+  t.equal(result.alreadyFinished, false);
+});
+
+t.test("an empty folder or one without a checkpoint starts", async (t) => {
+  const folder = t.testdir({ run: {} });
+  const store = await microStore(folder);
+  const config = { store, out: join(folder, "run"), ...training, stages: ["ct"], resume: true };
+  await pretrain(config);
+  const first = weights(config.out);
+  rmSync(join(config.out, "stages"), { recursive: true });
+  rmSync(join(config.out, "final"), { recursive: true });
+  await pretrain(config);
+  t.equal(weights(config.out), first);
+});
+
+t.test("a finished run is left as it is, without its store and options", async (t) => {
+  const folder = t.testdir();
+  const store = await microStore(folder);
+  const config = { store, out: join(folder, "run"), ...training, stages: ["ct"] };
+  await pretrain(config);
+  const names = readdirSync(config.out);
+  const before = names.map((name) => statSync(join(config.out, name)).mtimeMs);
+  rmSync(store, { recursive: true });
+  const { stages: _, ...rest } = config;
+  const result = await pretrain({ ...rest, resume: true });
+  t.equal(result.alreadyFinished, true);
+  t.equal(result.stages[0]?.modality, "ct");
+  t.same(readdirSync(config.out), names);
+  t.same(
+    names.map((name) => statSync(join(config.out, name)).mtimeMs),
+    before,
+  );
+});
+
+t.test("another configuration or other data are refused", async (t) => {
+  const folder = t.testdir();
+  const store = await microStore(folder);
+  const config = { store, out: join(folder, "run"), ...training, stages: ["ct"] };
+  const stop = new AbortController();
+  const hooks = { signal: stop.signal, onStep: () => stop.abort() };
+  await t.rejects(pretrain(config, hooks), { code: "E_INTERRUPTED" });
+  await t.rejects(pretrain({ ...config, seed: 1, epochs: 3, resume: true }), {
+    code: "E_RUN_CHANGED",
+    message: /epochs: 2 -> 3; .*seed: 0 -> 1/,
+    exitCode: 2,
+  });
+  await t.rejects(pretrain({ ...config, preset: "published", resume: true }), {
+    code: "E_RUN_CHANGED",
+    message: /and \d+ more/,
+  });
+  await t.rejects(pretrain(config), { code: "E_RUN_EXISTS", exitCode: 2 });
+  const index = join(store, "index.json");
+  const text = readFileSync(index, "utf8");
+  writeFileSync(index, text.replaceAll("0".repeat(64), "1".repeat(64)));
+  await t.rejects(pretrain({ ...config, resume: true }), { code: "E_RUN_CHANGED" });
+  writeFileSync(index, text);
+  await pretrain({ ...config, resume: true, threads: 2, checkpoint: { steps: 1 } });
+});
+
+t.test("a damaged checkpoint is refused; without it the one before serves", async (t) => {
+  const folder = t.testdir();
+  const store = await microStore(folder);
+  const config = { store, out: join(folder, "run"), ...training, stages: ["xray"] };
+  const stop = new AbortController();
+  const hooks = {
+    signal: stop.signal,
+    onStep: (row: { step: number }) => row.step === 4 && stop.abort(),
+  };
+  const run = { ...config, checkpoint: { steps: 3 } };
+  await t.rejects(pretrain(run, hooks), { code: "E_INTERRUPTED" });
+  const stage = join(config.out, "stages", "01-xray");
+  writeFileSync(join(stage, "checkpoint", "model.safetensors"), "torn");
+  await t.rejects(pretrain({ ...run, resume: true }), { code: "E_CHECKPOINT_CORRUPT" });
+  rmSync(join(stage, "checkpoint"), { recursive: true });
+  await pretrain({ ...run, resume: true });
+  const whole = join(folder, "whole");
+  await pretrain({ ...run, out: whole });
+  t.equal(weights(config.out), weights(whole));
+});
