@@ -26,6 +26,8 @@ async function logged(out: string, count: number): Promise<void> {
   }
 }
 
+t.setTimeout(120_000);
+
 t.test("Ctrl-C and SIGTERM save and exit 130; the run goes on to the same weights", async (t) => {
   const folder = t.testdir();
   const common = await prepare(folder);

@@ -12,6 +12,8 @@ async function prepare(folder: string): Promise<{ common: string[]; out: string 
   return { common: ["pretrain", "--store", store, "--out", out, "--config", config], out };
 }
 
+t.setTimeout(120_000);
+
 t.test("a run prints a table, its progress goes to stderr", async (t) => {
   const { common, out } = await prepare(t.testdir());
   const first = await runCommandLine([...common, "--max-steps", "3", "--stages", "report,xray"]);
