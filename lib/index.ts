@@ -5,9 +5,11 @@ export type { Batch, ImageBatch, InputKind, StepKey, TextBatch, VolumeBatch } fr
 export { type Behaviour, behaviourSchema } from "./config/behaviour.js";
 export { jsonSchema, schemas } from "./config/json-schema.js";
 export { type ModelName, type ModelSize, models } from "./config/models.js";
+export type { PackConfig } from "./config/pack.js";
 export { type PresetName, presets } from "./config/presets.js";
 export { learningRateAt, type Schedule, stageHorizon } from "./config/schedule.js";
 export type { Dataset, RecordFormat, RecordView } from "./data/dataset.js";
+export { type PackHooks, type PackResult, pack } from "./data/pack/index.js";
 export { type ModalityInfo, openStore, type Store } from "./data/store.js";
 export { loadTokenizer, type Tokenizer } from "./data/tokenizer.js";
 export { type ErrorCode, ExitCode, MedcossError } from "./errors.js";

@@ -3,10 +3,12 @@
  */
 import { z } from "zod";
 import { behaviourSchema } from "./behaviour.js";
+import { packSchema } from "./pack.js";
 import { pretrainSchema, stageSchema } from "./training.js";
 
 /** The zod schemas of all configurations. */
 export const schemas = {
+  pack: packSchema,
   pretrain: pretrainSchema,
   stage: stageSchema,
   behaviour: behaviourSchema,

@@ -7,6 +7,7 @@ import { type Behaviour, behaviourOverrides } from "./behaviour.js";
 import { type ModelName, type ModelSize, modelNames, models } from "./models.js";
 import { merge, type PlainObject, parseConfig } from "./parse.js";
 import { presets } from "./presets.js";
+import { physicalCores } from "./threads.js";
 import {
   type PretrainInput,
   type PretrainParsed,
@@ -15,7 +16,6 @@ import {
   type StageParsed,
   stageSchema,
 } from "./training.js";
-import { physicalCores } from "./threads.js";
 
 /** Defaults that depend on the size of the network. */
 const tinyDefaults = { batchSize: 8, peak: 1e-3 };

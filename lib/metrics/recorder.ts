@@ -5,9 +5,9 @@
  */
 import { type FileHandle, open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { MetricRow } from "./types.js";
 import { replaceFile, writing } from "../files.js";
 import { eventHeader, scalarEvent } from "./events.js";
+import type { MetricRow } from "./types.js";
 
 export const METRICS_FILE = "metrics.jsonl";
 const EVENTS_PREFIX = "events.out.tfevents.";

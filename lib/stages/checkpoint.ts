@@ -8,9 +8,9 @@ import { createReadStream } from "node:fs";
 import { access, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
+import type { PlainObject } from "../config/parse.js";
 import { MedcossError } from "../errors.js";
 import { flushFolder, replaceJson, writing } from "../files.js";
-import type { PlainObject } from "../config/parse.js";
 
 export const STATE_FILE = "state.json";
 export const MODEL_FILE = "model.safetensors";

@@ -13,7 +13,7 @@ import { formatBytes } from "../format.js";
 import { configureThreads, type Trainer } from "../trainer.js";
 import { diskBytes, memoryBytes, parameterCount } from "./estimate.js";
 import { createTrainer } from "./network.js";
-import { type PlannedStage, planStages, type PretrainConfig } from "./pretrain.js";
+import { type PlannedStage, type PretrainConfig, planStages } from "./pretrain.js";
 import { checkRunFolder } from "./run-folder.js";
 import { stageSteps } from "./run-stage.js";
 import { sampleCount, takeSamples } from "./samples.js";

@@ -4,8 +4,9 @@
  * Invariant: whatever stops the loop between two steps, the checkpoint and the rows up to its step are enough to go on
  * as if nothing had happened.
  */
-import { learningRateAt } from "../config/schedule.js";
+
 import type { Training } from "../config/resolve.js";
+import { learningRateAt } from "../config/schedule.js";
 import { MedcossError } from "../errors.js";
 import type { Recorder } from "../metrics/recorder.js";
 import type { Tally } from "../metrics/tally.js";

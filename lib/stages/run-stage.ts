@@ -5,9 +5,9 @@
  */
 import { mkdir } from "node:fs/promises";
 import { join, relative } from "node:path";
-import { stageHorizon } from "../config/schedule.js";
 import type { PlainObject } from "../config/parse.js";
 import type { Training } from "../config/resolve.js";
+import { stageHorizon } from "../config/schedule.js";
 import { MedcossError } from "../errors.js";
 import { writing } from "../files.js";
 import type { Recorder } from "../metrics/recorder.js";

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
-import { microStore, microTraining } from "../helpers/micro.js";
 import { runCommandLine } from "../helpers/command.js";
+import { microStore, microTraining } from "../helpers/micro.js";
 
 async function prepare(folder: string): Promise<{ common: string[]; out: string }> {
   const store = await microStore(folder);

@@ -1,0 +1,53 @@
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import t from "tap";
+import { pretrain } from "../../lib/stages/pretrain.js";
+import { runCommandLine } from "../helpers/command.js";
+import { microStore, microTraining } from "../helpers/micro.js";
+
+t.setTimeout(120_000);
+
+t.test("runs, stages and checkpoints, for people and for programs", async (t) => {
+  const folder = t.testdir();
+  const store = await microStore(folder);
+  const out = join(folder, "run");
+  await pretrain({ store, out, ...microTraining, stages: ["xray", "ct"], reconstructions: 0 });
+  const run = await runCommandLine(["inspect", out, "--verify"]);
+  t.match(run, { code: 0, stdout: /State +finished\nDigests +verified\n[\s\S]*1 xray +6 +24 / });
+  const stage = await runCommandLine(["inspect", join(out, "stages", "01-xray")]);
+  t.match(stage.stdout, /Model +24 x 1, decoder 24 x 1: \d+ tensors, /);
+  t.match(
+    stage.stdout,
+    /Trained +stage 1 \(xray\), 6 steps\nHolds +encoder, decoder and heads, optimizer\n/,
+  );
+  const final = await runCommandLine(["inspect", join(out, "final"), "--json", "--verify"]);
+  t.match(JSON.parse(final.stdout), {
+    kind: "checkpoint",
+    stage: 2,
+    modality: "ct",
+    step: 4,
+    optimizer: false,
+    decoder: true,
+    verified: true,
+  });
+  const model = join(out, "stages", "02-ct", "checkpoint", "model.safetensors");
+  rmSync(join(out, "stages", "02-ct", "summary.json"));
+  rmSync(join(out, "final"), { recursive: true });
+  const open = JSON.parse((await runCommandLine(["inspect", out, "--json"])).stdout);
+  t.match(open, { kind: "run", finished: false, running: { modality: "ct", step: 4 } });
+  writeFileSync(model, "torn");
+  const torn = await runCommandLine(["inspect", join(out, "stages", "02-ct"), "--verify"]);
+  t.match(torn, { code: 1, stderr: /^E_[A-Z_]+: / });
+});
+
+t.test("stores are described, what is missing is said", async (t) => {
+  const folder = t.testdir();
+  const store = await microStore(folder);
+  t.match(await runCommandLine(["inspect", store]), { code: 0, stdout: /xray/ });
+  const described = await runCommandLine(["inspect", store, "--json"]);
+  t.match(JSON.parse(described.stdout), { kind: "store" });
+  t.match(await runCommandLine(["inspect", join(folder, "none")]), {
+    code: 2,
+    stderr: /^E_SOURCE_MISSING: /,
+  });
+});
