@@ -54,7 +54,7 @@ export function peerPython(): string {
   const wanted = readFileSync(requirements, "utf8");
   const python = here("../.venv/bin/python");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return python;
-  process.stderr.write("Making the peer's Python environment (about 6 GB) in benchmarks/.venv\n");
+  process.stderr.write("Making the peer's Python environment (about 5 GB) in benchmarks/.venv\n");
   rmSync(environment, { recursive: true, force: true });
   run("python3", ["-m", "venv", environment]);
   run(python, ["-m", "pip", "install", "--quiet", "--requirement", requirements]);
