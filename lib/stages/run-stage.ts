@@ -72,13 +72,18 @@ function stateAt(plan: StagePlan, step: number): Omit<CheckpointState, "version"
   };
 }
 
-/** Refuses to go on with other data than the checkpoint was trained on. */
-function checkData(plan: StagePlan): void {
-  const before = plan.from?.state.digests.data;
-  if (before === undefined || before === plan.data.digest) return;
+/** Refuses to go on with other data or another tokenizer than the checkpoint was trained on. */
+function checkData({ from, data, root, modality }: StagePlan): void {
+  const before = from?.state.digests;
+  const tokenizer = data.tokenizer?.digest;
+  if (before?.tokenizer !== undefined && before.tokenizer !== tokenizer) {
+    const values = { store: tokenizer ?? "none", checkpoint: before.tokenizer };
+    throw new MedcossError("E_TOKENIZER_MISMATCH", values);
+  }
+  if (before?.data === undefined || before.data === data.digest) return;
   throw new MedcossError("E_RUN_CHANGED", {
-    path: plan.root,
-    differences: `the data of ${plan.modality} are others`,
+    path: root,
+    differences: `the data of ${modality} are others`,
   });
 }
 
