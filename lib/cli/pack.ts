@@ -4,7 +4,14 @@ import { type Recipe, recipeNames } from "../config/pack.js";
 import { gatherConfig } from "../config/parse.js";
 import { type PackHooks, type PackProgress, type PackResult, pack } from "../data/pack/index.js";
 import { MedcossError } from "../errors.js";
-import { formatDuration, type Progress, printJson, printTable, progress, runCommand } from "./common.js";
+import {
+  formatDuration,
+  type Progress,
+  printJson,
+  printTable,
+  progress,
+  runCommand,
+} from "./common.js";
 
 interface Source {
   modality: string;
@@ -22,7 +29,11 @@ const modalityFlags = {
 } as const satisfies Record<string, Recipe>;
 
 /** What a bare input kind stands for in `--source`. */
-const kindRecipes: Record<string, Recipe> = { text: "report", image2d: "pathology", volume3d: "mri" };
+const kindRecipes: Record<string, Recipe> = {
+  text: "report",
+  image2d: "pathology",
+  volume3d: "mri",
+};
 
 interface Options {
   out: string;
@@ -117,7 +128,10 @@ async function run(options: Options): Promise<void> {
   const { hooks, stop } = showProgress();
   const { signal, release } = stopOnInterrupt();
   try {
-    const result = await pack(config as unknown as Parameters<typeof pack>[0], { ...hooks, signal });
+    const result = await pack(config as unknown as Parameters<typeof pack>[0], {
+      ...hooks,
+      signal,
+    });
     stop();
     if (json) printJson(result);
     else printResult(result);
@@ -143,10 +157,14 @@ export function register(program: Command): void {
     });
   }
   command
-    .option("--source <name=kind:path>", "a modality of your own; may be repeated", (text: string) => {
-      sources.push(parseSource(text));
-      return text;
-    })
+    .option(
+      "--source <name=kind:path>",
+      "a modality of your own; may be repeated",
+      (text: string) => {
+        sources.push(parseSource(text));
+        return text;
+      },
+    )
     .option("--tokenizer <file>", "tokenizer.json or vocab.txt (WordPiece)")
     .option("--split-column <name>", "column that says train, validation or test")
     .option("--case-pattern <regex>", "its first group in a file's path is the patient or case")
@@ -155,7 +173,12 @@ export function register(program: Command): void {
     .option("--strict", "fail when a file was rejected")
     .option("--workers <n>", "decoding processes; by default one per core", Number)
     .option("--config <file>", "configuration as JSON")
-    .option("--set <key=value>", "one field of the configuration; may be repeated", append<string>, [])
+    .option(
+      "--set <key=value>",
+      "one field of the configuration; may be repeated",
+      append<string>,
+      [],
+    )
     .option("--json", "print the result as JSON")
     .action((options: Record<string, unknown>) => {
       const named = Object.fromEntries(

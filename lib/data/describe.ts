@@ -124,7 +124,11 @@ export async function describeFile(path: string): Promise<InputDescription> {
   throw new MedcossError("E_FILE_UNSUPPORTED", { kind: "anything", problem });
 }
 
-async function verify(path: string, modality: string, shards: readonly ShardEntry[]): Promise<void> {
+async function verify(
+  path: string,
+  modality: string,
+  shards: readonly ShardEntry[],
+): Promise<void> {
   for (const { file, sha256 } of shards) {
     if ((await fileDigest(join(path, modality, file))) === sha256) continue;
     const problem = `${modality}/${file} does not have its digest`;

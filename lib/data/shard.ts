@@ -12,7 +12,7 @@ import type { InputKind } from "../batch.js";
 import { MedcossError } from "../errors.js";
 import { writing } from "../files.js";
 import { type Dtype, encodeHeader, readHeader } from "../safetensors.js";
-import { type RecordFormat, recordBytes, type RecordView } from "./dataset.js";
+import { type RecordFormat, type RecordView, recordBytes } from "./dataset.js";
 import type { ShardEntry } from "./store-index.js";
 
 /** Largest shard in bytes. */

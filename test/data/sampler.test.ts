@@ -12,7 +12,10 @@ t.test("both permutations visit every record once, and differ from the identity"
       seen[value] = 1;
       if (value === i) fixed++;
     }
-    t.ok(seen.every((one) => one === 1), `${n}`);
+    t.ok(
+      seen.every((one) => one === 1),
+      `${n}`,
+    );
     if (n > 100) t.ok(fixed < 20, `${fixed} fixed of ${n}`);
   }
 });
@@ -41,7 +44,8 @@ t.test("an epoch drops what fills no batch and the next has another order", asyn
 t.test("with replacement draws uniformly", async (t) => {
   const at = sampler({ ...base, sampling: "with-replacement" });
   const counts = new Uint32Array(23);
-  for (let step = 0; step < 2000; step++) for (const i of at(step)) counts[i] = (counts[i] ?? 0) + 1;
+  for (let step = 0; step < 2000; step++)
+    for (const i of at(step)) counts[i] = (counts[i] ?? 0) + 1;
   const expected = 8000 / 23;
   t.ok(counts.every((count) => Math.abs(count - expected) < 5 * Math.sqrt(expected)));
   t.same(at(11), sampler({ ...base, sampling: "with-replacement" })(11));

@@ -13,7 +13,13 @@ const file = (name: string, content: string) => {
 t.test("the default is the uncased BERT vocabulary", async (t) => {
   const tokenizer = await loadTokenizer();
   t.equal(tokenizer.vocabularySize, 30522);
-  t.same(tokenizer.special, { pad: 0, unknown: 100, classification: 101, separator: 102, mask: 103 });
+  t.same(tokenizer.special, {
+    pad: 0,
+    unknown: 100,
+    classification: 101,
+    separator: 102,
+    mask: 103,
+  });
   const { ids, length } = tokenizer.encode("No focal consolidation, pneumothorax.", 16);
   t.same([...ids.subarray(0, 5)], [101, 2053, 15918, 17439, 1010]);
   t.equal(ids[length - 1], 102);

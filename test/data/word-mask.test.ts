@@ -21,15 +21,26 @@ function sequence(real: number): Int32Array {
   return ids;
 }
 
-function mask(real: number, quota: "padded-length" | "real-tokens", step: number, probability = 0.15) {
+function mask(
+  real: number,
+  quota: "padded-length" | "real-tokens",
+  step: number,
+  probability = 0.15,
+) {
   const before = sequence(real);
   const ids = before.slice();
   const labels = new Int32Array(LENGTH);
-  maskWords(ids, real, labels, { tokenizer, quota, probability }, {
-    index: step % 7,
-    draws: new Draws(1, 2, step, Purpose.wordMask),
-    replacements: new Draws(1, 2, step, Purpose.wordReplacement),
-  });
+  maskWords(
+    ids,
+    real,
+    labels,
+    { tokenizer, quota, probability },
+    {
+      index: step % 7,
+      draws: new Draws(1, 2, step, Purpose.wordMask),
+      replacements: new Draws(1, 2, step, Purpose.wordReplacement),
+    },
+  );
   return { before, ids, labels };
 }
 
@@ -47,20 +58,23 @@ t.test("words are chosen whole; special pieces and padding never", async (t) => 
   }
 });
 
-t.test("the quota: 15 % of the real tokens, or 17 of 112 with padding among the candidates", async (t) => {
-  const chosen = (real: number, quota: "padded-length" | "real-tokens", step: number) =>
-    mask(real, quota, step).labels.filter((label) => label !== IGNORE).length;
-  for (let step = 0; step < 40; step++) {
-    t.equal(chosen(62, "real-tokens", step), 9);
-    t.equal(chosen(112, "padded-length", step), 17);
-    t.ok(chosen(30, "padded-length", step) <= 17);
-  }
-  const counts = Array.from({ length: 400 }, (_, step) => chosen(12, "padded-length", step));
-  const mean = counts.reduce((a, b) => a + b, 0) / counts.length;
-  t.ok(Math.abs(mean - (10 * 17) / 110) < 0.2, `mean ${mean}`);
-  t.ok(counts.includes(0), "a short text may have none");
-  t.equal(chosen(3, "real-tokens", 0), 1, "at least one");
-});
+t.test(
+  "the quota: 15 % of the real tokens, or 17 of 112 with padding among the candidates",
+  async (t) => {
+    const chosen = (real: number, quota: "padded-length" | "real-tokens", step: number) =>
+      mask(real, quota, step).labels.filter((label) => label !== IGNORE).length;
+    for (let step = 0; step < 40; step++) {
+      t.equal(chosen(62, "real-tokens", step), 9);
+      t.equal(chosen(112, "padded-length", step), 17);
+      t.ok(chosen(30, "padded-length", step) <= 17);
+    }
+    const counts = Array.from({ length: 400 }, (_, step) => chosen(12, "padded-length", step));
+    const mean = counts.reduce((a, b) => a + b, 0) / counts.length;
+    t.ok(Math.abs(mean - (10 * 17) / 110) < 0.2, `mean ${mean}`);
+    t.ok(counts.includes(0), "a short text may have none");
+    t.equal(chosen(3, "real-tokens", 0), 1, "at least one");
+  },
+);
 
 t.test("80 % masked, 10 % random, 10 % kept", async (t) => {
   let [masked, kept, other] = [0, 0, 0];
@@ -85,11 +99,17 @@ t.test("unknown words are never predicted, and a text of nothing else has no lab
     ids[0] = 2;
     ids[7] = 3;
     const labels = new Int32Array(8);
-    maskWords(ids, 8, labels, { tokenizer, quota, probability: 0.9 }, {
-      index: 0,
-      draws: new Draws(1, 1, 1, Purpose.wordMask),
-      replacements: new Draws(1, 1, 1, Purpose.wordReplacement),
-    });
+    maskWords(
+      ids,
+      8,
+      labels,
+      { tokenizer, quota, probability: 0.9 },
+      {
+        index: 0,
+        draws: new Draws(1, 1, 1, Purpose.wordMask),
+        replacements: new Draws(1, 1, 1, Purpose.wordReplacement),
+      },
+    );
     t.ok(labels.every((label) => label === IGNORE));
   }
 });

@@ -5,7 +5,7 @@
  */
 import { Dataset, File as Hdf5File, ready } from "h5wasm/node";
 import { MedcossError } from "../../errors.js";
-import { toCanonical, type Triple } from "./orientation.js";
+import { type Triple, toCanonical } from "./orientation.js";
 import {
   checkLimit,
   type DecodedVolume,

@@ -14,8 +14,8 @@ import {
   isUsable,
   orientationOf,
   spacingOf,
-  toCanonical,
   type Triple,
+  toCanonical,
 } from "./orientation.js";
 import {
   checkLimit,

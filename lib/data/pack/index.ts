@@ -19,6 +19,16 @@ import { parseConfig } from "../../config/parse.js";
 import { MedcossError } from "../../errors.js";
 import { writing } from "../../files.js";
 import { lockFolder } from "../../stages/lock.js";
+import { parameters, parametersDigest, recordFormat } from "../preprocess/recipes.js";
+import { openStore } from "../store.js";
+import {
+  emptyIndex,
+  type ModalityEntry,
+  readIndex,
+  type StoreIndex,
+  writeIndex,
+} from "../store-index.js";
+import { loadTokenizer } from "../tokenizer.js";
 import { gatherInputs } from "./inputs.js";
 import { ModalityWriter } from "./modality-writer.js";
 import { packModality } from "./pack-modality.js";
@@ -33,10 +43,6 @@ import {
   writeRejected,
 } from "./report.js";
 import { readKnown } from "./sources.js";
-import { parameters, parametersDigest, recordFormat } from "../preprocess/recipes.js";
-import { openStore } from "../store.js";
-import { emptyIndex, type ModalityEntry, readIndex, type StoreIndex, writeIndex } from "../store-index.js";
-import { loadTokenizer } from "../tokenizer.js";
 
 export type { PackedModality, PackHooks, PackProgress, PackResult, Rejected } from "./report.js";
 
@@ -137,7 +143,9 @@ function warn(run: Run, modality: string, writer: ModalityWriter): void {
     );
   }
   if (writer.conflicts.size > 0) {
-    run.warnings.push(`${modality}: ${writer.conflicts.size} cases are on both sides of the split and train`);
+    run.warnings.push(
+      `${modality}: ${writer.conflicts.size} cases are on both sides of the split and train`,
+    );
   }
 }
 

@@ -95,7 +95,12 @@ export async function gatherInputs(
   known: Known,
   oldRoots: Roots,
 ): Promise<Inputs> {
-  const inputs: Inputs = { files: [], roots: structuredClone(oldRoots), skipped: new Map(), problems: [] };
+  const inputs: Inputs = {
+    files: [],
+    roots: structuredClone(oldRoots),
+    skipped: new Map(),
+    problems: [],
+  };
   const pattern = config.casePattern === undefined ? undefined : new RegExp(config.casePattern);
   const seen = new Set<string>();
   const taken = new Set<string>();

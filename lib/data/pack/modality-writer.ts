@@ -76,8 +76,13 @@ export class ModalityWriter {
       const chunk = Buffer.alloc(part.length * bytes);
       await file.read(chunk, 0, chunk.length, position + done * bytes);
       const lines = part.map((note) => this.#line(source, note));
-      const lengths = this.#entry.kind === "text" ? part.map((note) => note.length ?? 0) : undefined;
-      await writer.append(chunk, lines.map((line) => JSON.stringify(line)), lengths);
+      const lengths =
+        this.#entry.kind === "text" ? part.map((note) => note.length ?? 0) : undefined;
+      await writer.append(
+        chunk,
+        lines.map((line) => JSON.stringify(line)),
+        lengths,
+      );
       part.forEach((note, i) => {
         const name = (lines[i] as SourceLine).case;
         cases.push(name);
@@ -139,7 +144,8 @@ export class ModalityWriter {
 
   #line({ source, size, digest, case: own }: PackedSource, note: RecordNote): SourceLine {
     const { slices, row } = note;
-    const name = note.case === undefined || !this.#config.hashPaths ? note.case : hashName(note.case);
+    const name =
+      note.case === undefined || !this.#config.hashPaths ? note.case : hashName(note.case);
     const fallback = row === undefined ? own : `${own}#${row}`;
     return { source, size, digest, case: name ?? fallback, slices, row };
   }
@@ -160,7 +166,8 @@ export class ModalityWriter {
 
   /** Begins a new shard for a source that does not fit into the rest of this one. */
   async #begin(source: string, records: number): Promise<void> {
-    if (this.#last !== source && this.#open && this.#open.writer.room < records) await this.finish();
+    if (this.#last !== source && this.#open && this.#open.writer.room < records)
+      await this.finish();
     this.#last = source;
   }
 

@@ -119,7 +119,12 @@ async function append(
   if (!records || notes.length === 0) return;
   const { source, size, side } = file;
   const named = side === "test" ? undefined : side;
-  await job.writer.append({ source, size, digest, case: file.case, side: named }, notes, records, position);
+  await job.writer.append(
+    { source, size, digest, case: file.case, side: named },
+    notes,
+    records,
+    position,
+  );
 }
 
 /** Takes over a task's results in order. */

@@ -78,7 +78,11 @@ export async function readKnown(folder: string, entry: ModalityEntry): Promise<K
         record++;
       }
     } catch (cause) {
-      throw new MedcossError("E_STORE_CORRUPT", { path, problem: "its lines cannot be read" }, { cause });
+      throw new MedcossError(
+        "E_STORE_CORRUPT",
+        { path, problem: "its lines cannot be read" },
+        { cause },
+      );
     }
     if (record !== records) {
       const problem = `it has ${record} lines for ${records} records`;

@@ -33,7 +33,8 @@ export function sideOf(value: string, column: string): Side {
   throw new MedcossError("E_CONFIG", { field: "splitColumn", problem });
 }
 
-const IDENTITIES = /^(path|file|file_?name|image|image_path|name|id|uid|case|case_id|dicom_id|(patient|subject|study)(_id)?)$/i;
+const IDENTITIES =
+  /^(path|file|file_?name|image|image_path|name|id|uid|case|case_id|dicom_id|(patient|subject|study)(_id)?)$/i;
 const IMAGE_SUFFIX = /_(image|img)$/i;
 
 /** The case of a file: its path from the root, without ending and `_image`. */
@@ -51,7 +52,9 @@ export async function readSplitTables(
   column: string,
   options: DecodeOptions,
 ): Promise<SplitTable | undefined> {
-  const names = (await readdir(root)).filter((name) => csv.endings.some((end) => name.endsWith(end)));
+  const names = (await readdir(root)).filter((name) =>
+    csv.endings.some((end) => name.endsWith(end)),
+  );
   const byName = new Map<string, Side>();
   let found = false;
   for (const name of names) {
@@ -67,7 +70,13 @@ export async function readSplitTables(
   if (!found) return undefined;
   return (relative) => {
     const stem = stemOf(relative);
-    const tried = [relative, basename(relative), withoutEnding(relative), stem, stem.replace(IMAGE_SUFFIX, "")];
+    const tried = [
+      relative,
+      basename(relative),
+      withoutEnding(relative),
+      stem,
+      stem.replace(IMAGE_SUFFIX, ""),
+    ];
     for (const name of tried) {
       const side = byName.get(name);
       if (side) return side;

@@ -14,11 +14,17 @@ import type { Table } from "../formats/types.js";
 import { prepareCt } from "../preprocess/ct.js";
 import { prepareImage } from "../preprocess/image.js";
 import { prepareMri } from "../preprocess/mri.js";
-import { cleanReport, countWords, guessColumns, type ReportColumns, rawText } from "../preprocess/report.js";
+import {
+  cleanReport,
+  countWords,
+  guessColumns,
+  type ReportColumns,
+  rawText,
+} from "../preprocess/report.js";
 import type { Resample, Tile } from "../preprocess/volume.js";
 import { loadTokenizer, type Tokenizer } from "../tokenizer.js";
-import { sideOf } from "./split.js";
 import type { FileResult, RecordNote, Settings, Task, TaskFailure } from "./protocol.js";
+import { sideOf } from "./split.js";
 
 /** Rows of a table that stay together when several processes share it. */
 const BLOCK = 256;
@@ -101,7 +107,8 @@ async function packTable(path: string, task: Task, emit: Emit): Promise<Prepared
   for await (const values of table.rows()) {
     row++;
     if (Math.floor(row / BLOCK) % share.of !== share.part) continue;
-    const side = splitColumn === undefined ? undefined : sideOf(values[splitColumn] ?? "", splitColumn);
+    const side =
+      splitColumn === undefined ? undefined : sideOf(values[splitColumn] ?? "", splitColumn);
     const report = cleanReport(rawText(values, columns), cleaning);
     if (side === "test") skip("test split");
     else if (countWords(report) < minimumWords) skip(`report under ${minimumWords} words`);
