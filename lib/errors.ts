@@ -74,6 +74,7 @@ export const registry = {
     exit: 1,
   },
   E_TOOL_MISSING: { message: "{tool} is missing", remedy: "{install}", exit: 1 },
+  E_SETUP: { message: "The set-up failed: {problem}", remedy: "Read what it printed, and build/logs.", exit: 1 },
   E_NO_CUDA: {
     message: "CUDA device {device} was asked for, and {problem}",
     remedy: "Use --device cpu, or run: npx medcoss doctor",
@@ -146,7 +147,11 @@ export const registry = {
     remedy: "Leave the file out.",
     exit: 1,
   },
-  E_FILES_REJECTED: { message: "{count} files were rejected", remedy: "See {path}; without --strict they are left out.", exit: 1 },
+  E_FILES_REJECTED: {
+    message: "{count} files were rejected",
+    remedy: "See {path}; without --strict they are left out.",
+    exit: 1,
+  },
   E_TABLE_COLUMN: {
     message: "The table has no column {column}; it has {present}",
     remedy: "Name the column with --set.",

@@ -1,30 +1,58 @@
 /**
- * LibTorch for the rest of the library: where it is, or a coded error that tells every place tried.
+ * LibTorch for the rest of the library: where it is, its installation, and coded errors for both.
  */
-import { MedcossError } from "../errors.js";
-import type { Environment, Libtorch } from "./libtorch/find.mjs";
+import { type ErrorCode, MedcossError } from "../errors.js";
+import type { Environment, Libtorch, Tried } from "./libtorch/find.mjs";
 import { searchLibtorch } from "./libtorch/find.mjs";
+import type { InstallOptions } from "./libtorch/install.mjs";
+import * as installation from "./libtorch/install.mjs";
 import { LIBTORCH_VERSION } from "./libtorch/pins.mjs";
+import { Problem } from "./libtorch/problem.mjs";
 
 export type { Libtorch } from "./libtorch/find.mjs";
 export { LIBTORCH_VERSION } from "./libtorch/pins.mjs";
 
+function notFound(tried: Tried[]): MedcossError {
+  const other = tried.find((entry) => entry.version !== undefined);
+  if (other?.version !== undefined) {
+    const values = { found: other.version, path: other.path, version: LIBTORCH_VERSION };
+    return new MedcossError("E_LIBTORCH_VERSION", values);
+  }
+  const places = tried.map(({ place, path, problem }) => `${place} (${path}: ${problem})`);
+  const values = { version: LIBTORCH_VERSION, tried: places.join("; ") };
+  return new MedcossError("E_LIBTORCH_MISSING", values);
+}
+
 /**
  * The LibTorch that this process is to use.
  *
- * @throws MedcossError E_LIBTORCH_VERSION where only other releases were found, E_LIBTORCH_MISSING where none was
+ * @throws MedcossError E_LIBTORCH_VERSION where another release was found, E_LIBTORCH_MISSING where none was
  */
 export function findLibtorch(env: Environment = process.env): Libtorch {
   const { found, tried } = searchLibtorch(env);
   if (found) return found;
-  const other = tried.find((entry) => entry.version !== undefined);
-  if (other?.version !== undefined) {
-    const values = { found: other.version, path: other.path, version: LIBTORCH_VERSION };
-    throw new MedcossError("E_LIBTORCH_VERSION", values);
+  throw notFound(tried);
+}
+
+async function coded<T>(action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    throw new MedcossError(error.code as ErrorCode, error.values, { cause: error });
   }
-  const places = tried.map(({ place, path, problem }) => `${place} (${path}: ${problem})`);
-  throw new MedcossError("E_LIBTORCH_MISSING", {
-    version: LIBTORCH_VERSION,
-    tried: places.join("; "),
-  });
+}
+
+/**
+ * Installs LibTorch into the cache folder, or finds it there.
+ *
+ * @throws MedcossError E_LIBTORCH_INSTALL or E_TOOL_MISSING
+ */
+export function installLibtorch(options: InstallOptions = {}): Promise<Libtorch> {
+  return coded(() => installation.installLibtorch(options));
+}
+
+/** Removes what was installed into the cache folder; returns the removed paths. */
+export function removeLibtorch(env: Environment = process.env): Promise<string[]> {
+  return coded(() => installation.removeLibtorch(env));
 }

@@ -1,0 +1,33 @@
+/**
+ * Everything the doctor looks at, in the order in which it has to be right.
+ */
+import { checkGpu } from "./gpu.js";
+import { checkAddon, checkLibtorch } from "./native.js";
+import {
+  checkDisk,
+  checkMemory,
+  checkNode,
+  checkPlatform,
+  checkProcessor,
+  checkSharedMemory,
+  checkThreads,
+} from "./system.js";
+import type { Diagnosis } from "./types.js";
+
+/** Examines this machine and installation; changes nothing. */
+export async function diagnose(env: NodeJS.ProcessEnv = process.env): Promise<Diagnosis> {
+  const { libtorch, check } = checkLibtorch(env);
+  const checks = [
+    checkNode(),
+    checkPlatform(),
+    check,
+    await checkAddon(env),
+    ...(await checkGpu(libtorch, env)),
+    checkProcessor(),
+    checkThreads(env),
+    checkMemory(),
+    await checkSharedMemory(),
+    ...(await checkDisk(env)),
+  ];
+  return { healthy: checks.every(({ state }) => state !== "problem"), checks };
+}
