@@ -24,15 +24,15 @@ export interface PictureOptions {
   modality?: string;
   /** Samples shown. Default 6 images, 3 volumes, 12 reports. */
   samples?: number;
-  /** Slices shown of each volume. Default 3. */
+  /** Slices shown of each volume. Default 3, or 2 of more than three volumes. */
   slices?: number;
 }
 
 function pictureRows(result: NativeReconstruction, options: PictureOptions): Cell[][] {
-  const { channelOrder = "rgb", modality = "", slices = 3 } = options;
-  return result.kind === "volume3d"
-    ? volumeRows(result, options.samples ?? 3, slices, modality)
-    : imageRows(result, options.samples ?? 6, channelOrder);
+  const { channelOrder = "rgb", modality = "" } = options;
+  if (result.kind === "image2d") return imageRows(result, options.samples ?? 6, channelOrder);
+  const samples = options.samples ?? 3;
+  return volumeRows(result, samples, options.slices ?? (samples > 3 ? 2 : 3), modality);
 }
 
 /**

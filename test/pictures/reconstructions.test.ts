@@ -142,6 +142,17 @@ t.test("volumes: a row per shown slice", async (t) => {
   t.ok((greys[0] as number) < 60 && (greys[3] as number) > 190, "spread over the window");
 });
 
+t.test("volumes: fewer slices of many volumes", async (t) => {
+  const [batch, result] = volume((i) => i % 7);
+  const write = (samples: number) =>
+    writeReconstructions(answering(result), batch, KEY, t.testdir(), undefined, { samples });
+  const heightOf = async (samples: number) =>
+    (await sharp((await write(samples))[0]).metadata()).height;
+  const cell = { width: SIZE, height: SIZE };
+  t.equal(await heightOf(3), mosaicSize(cell, 3, 3).height);
+  t.equal(await heightOf(6), mosaicSize(cell, 2, 3).height);
+});
+
 t.test("volumes: CT has a fixed window", async (t) => {
   const [batch, result] = volume((i) => (i % SIZE < 16 ? -1 : 40 / 1024));
   const options = { modality: "ct" };
