@@ -2,6 +2,8 @@
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/embedding.h>
+#include <ATen/ops/linear.h>
 #include <ATen/ops/meshgrid.h>
 #include <ATen/ops/pow.h>
 #include <ATen/ops/zeros.h>
@@ -29,10 +31,31 @@ DecoderBlock::DecoderBlock(const Scope& scope, const ModelSize& size)
       fc1_(scope.within("mlp.fc1"), size.decoder_width, 4 * size.decoder_width),
       fc2_(scope.within("mlp.fc2"), 4 * size.decoder_width, size.decoder_width) {}
 
-at::Tensor DecoderBlock::forward(const at::Tensor& x_BLD) const {
-  const at::Tensor attended = attend(qkv_.forward(norm1_.forward(x_BLD)), heads_, {});
+at::Tensor DecoderBlock::finish(const at::Tensor& x_BLD, const at::Tensor& attended) const {
   const at::Tensor x = x_BLD + proj_.forward(attended);
   return x + fc2_.forward(exact_gelu(fc1_.forward(norm2_.forward(x))));
+}
+
+at::Tensor DecoderBlock::forward(const at::Tensor& x_BLD) const {
+  return finish(x_BLD, attend(qkv_.forward(norm1_.forward(x_BLD)), heads_, {}));
+}
+
+at::Tensor DecoderBlock::forward_first(const at::Tensor& x_BSD, const at::Tensor& filler_LD,
+                                       const at::Tensor& removed_BR) const {
+  const at::Tensor seen = qkv_.forward(norm1_.forward(x_BSD));
+  const at::Tensor filler = qkv_.forward(norm1_.forward(filler_LD));
+  const at::Tensor qkv = at::cat({seen, at::embedding(filler, removed_BR)}, 1);
+  const at::Tensor x = at::cat({x_BSD, at::embedding(filler_LD, removed_BR)}, 1);
+  return finish(x, attend(qkv, heads_, {}));
+}
+
+at::Tensor DecoderBlock::forward_last(const at::Tensor& x_BLD, int64_t count) const {
+  const int64_t width = x_BLD.size(2);
+  const auto tail = [&](const at::Tensor& x) { return x.slice(1, x.size(1) - count); };
+  const at::Tensor normed = norm1_.forward(x_BLD);
+  const at::Tensor q = at::linear(tail(normed), qkv_.weight.slice(0, 0, width), qkv_.bias.slice(0, 0, width));
+  const at::Tensor kv = at::linear(normed, qkv_.weight.slice(0, width), qkv_.bias.slice(0, width));
+  return finish(tail(x_BLD), attend(q, kv, heads_));
 }
 
 at::Tensor sincos_positions(const std::array<int64_t, 3>& grid, int64_t width) {
@@ -76,18 +99,29 @@ Decoder::Decoder(const Scope& scope, const ModelSize& size, DecoderTokens tokens
   predict_3d_ = Linear(scope.within("decoder_pred_3D"), size.decoder_width, pixels * patch_edge);
 }
 
-at::Tensor Decoder::forward(const at::Tensor& encoded, const Masking& masking, VisualKind kind) const {
-  const bool flat = kind == VisualKind::image2d;
-  const at::Tensor y = embed_.forward(encoded);
-  const int64_t batch = y.size(0);
-  const at::Tensor hidden = tokens_.mask_token.to(y.scalar_type())
-                                .expand({batch, masking.removed_BR.size(1), y.size(2)});
+at::Tensor Decoder::run(const at::Tensor& encoded, const Masking& masking, VisualKind kind,
+                        int64_t wanted) const {
+  const at::Tensor& positions =
+      (kind == VisualKind::image2d ? tokens_.positions_2d : tokens_.positions_3d).select(0, 0);
+  const int64_t batch = encoded.size(0);
   const at::Tensor first = at::zeros({batch, 1}, at::kLong);
-  const at::Tensor place = at::cat({first, masking.restore_BL + 1}, 1);
-  at::Tensor x = gather_rows(at::cat({y, hidden}, 1), place);
-  x = x + (flat ? tokens_.positions_2d : tokens_.positions_3d);
-  for (const DecoderBlock& block : blocks_) x = block.forward(x);
-  return x;
+  const at::Tensor seen = at::cat({first, masking.kept_BK + 1}, 1);
+  const at::Tensor x_BSD = embed_.forward(encoded) + at::embedding(positions, seen);
+  const at::Tensor filler_LD = tokens_.mask_token.select(0, 0) + positions.slice(0, 1);
+  at::Tensor x = blocks_.front().forward_first(x_BSD, filler_LD, masking.removed_BR);
+  for (size_t i = 1; i + 1 < blocks_.size(); ++i) x = blocks_[i].forward(x);
+  if (blocks_.size() > 1) return blocks_.back().forward_last(x, wanted);
+  return x.slice(1, x.size(1) - wanted);
+}
+
+at::Tensor Decoder::forward(const at::Tensor& encoded, const Masking& masking, VisualKind kind) const {
+  return run(encoded, masking, kind, masking.removed_BR.size(1));
+}
+
+at::Tensor Decoder::forward_all(const at::Tensor& encoded, const Masking& masking,
+                                VisualKind kind) const {
+  const at::Tensor all = run(encoded, masking, kind, masking.restore_BL.size(1));
+  return gather_rows(all, masking.restore_BL);
 }
 
 at::Tensor Decoder::predict(const at::Tensor& hidden_ND, VisualKind kind) const {

@@ -1,6 +1,7 @@
 // The decoder of masked patches (`decoder_*`): standard ViT blocks over kept and hidden patches.
 //
-// Shape letters: B batch, L patches, K kept, D decoder width, V values of a patch, N rows.
+// Attention does not depend on the order of tokens, so blocks see the class token, the kept and then the removed patches.
+// Shape letters: B batch, L patches, K kept, R removed, D decoder width, V values of a patch, N rows.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -19,8 +20,16 @@ class DecoderBlock {
  public:
   DecoderBlock(const Scope& scope, const ModelSize& size);
   at::Tensor forward(const at::Tensor& x_BLD) const;
+  /// The same for the first block, whose removed patches differ between samples by their place alone: their
+  /// projections are computed once per place, from `filler_LD`.
+  at::Tensor forward_first(const at::Tensor& x_BSD, const at::Tensor& filler_LD,
+                           const at::Tensor& removed_BR) const;
+  /// The same for the last block, where only the last `count` tokens are wanted: [B,count,D].
+  at::Tensor forward_last(const at::Tensor& x_BLD, int64_t count) const;
 
  private:
+  at::Tensor finish(const at::Tensor& x, const at::Tensor& attended) const;
+
   int64_t heads_;
   LayerNorm norm1_;
   Linear qkv_, proj_;
@@ -41,14 +50,18 @@ struct DecoderTokens {
 class Decoder {
  public:
   Decoder(const Scope& scope, const ModelSize& size, DecoderTokens tokens);
-  /// Encoder output [B,1+K,W] to hidden states [B,1+L,D], patches in their original order.
+  /// Encoder output [B,1+K,W] to hidden states of the removed patches [B,R,D], of which there is at least one.
   at::Tensor forward(const at::Tensor& encoded, const Masking& masking, VisualKind kind) const;
+  /// Hidden states of all patches in their original order [B,L,D].
+  at::Tensor forward_all(const at::Tensor& encoded, const Masking& masking, VisualKind kind) const;
   /// Hidden states [N,D] to patches [N,V], float32.
   at::Tensor predict(const at::Tensor& hidden_ND, VisualKind kind) const;
   /// Row 0 is what the published code adds to every position before the language head.
   const at::Tensor& text_positions() const { return text_positions_; }
 
  private:
+  at::Tensor run(const at::Tensor& encoded, const Masking& masking, VisualKind kind, int64_t wanted) const;
+
   DecoderTokens tokens_;
   Linear embed_;
   at::Tensor text_positions_;

@@ -4,7 +4,9 @@
 #include <ATen/ops/index_add.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 
 namespace medcoss {
 namespace {
@@ -23,6 +25,13 @@ at::Tensor add_branch(const at::Tensor& x_BLW, const at::Tensor& scale_W,
   const at::Tensor index = at::tensor(samples, at::kLong);
   const at::Tensor out = branch(x_BLW.index_select(0, index), index) * scale;
   return x_BLW.index_add(0, index, out);
+}
+
+// The factor of each sample's branch [B]: 0 where it was dropped.
+at::Tensor branch_weights(const Stochastic& stochastic, size_t slot, int64_t batch) {
+  if (stochastic.survivors.empty()) return at::ones({batch}, at::kFloat);
+  const at::Tensor index = at::tensor(stochastic.survivors[slot], at::kLong);
+  return at::zeros({batch}, at::kFloat).index_fill_(0, index, 1 / (1 - stochastic.drop_rate));
 }
 
 at::Tensor rows_of(const at::Tensor& mask, const at::Tensor& index) {
@@ -46,9 +55,19 @@ EncoderLayer::EncoderLayer(const Scope& scope, const ModelSize& size) : heads_(s
   norm2_ = LayerNorm(scope.within("norm2"), width, 1e-5);
 }
 
+at::Tensor EncoderLayer::attended(const at::Tensor& x_BLW, const at::Tensor& mask) const {
+  return attend(at::linear(norm1_.forward(x_BLW), in_weight_, in_bias_), heads_, mask);
+}
+
 at::Tensor EncoderLayer::attention(const at::Tensor& x_BLW, const at::Tensor& mask) const {
-  const at::Tensor qkv = at::linear(norm1_.forward(x_BLW), in_weight_, in_bias_);
-  return out_.forward(attend(qkv, heads_, mask));
+  return out_.forward(attended(x_BLW, mask));
+}
+
+at::Tensor EncoderLayer::rows(const at::Tensor& x_BLW, const at::Tensor& mask, const RowWeights& weights) const {
+  const auto wanted = [&](const at::Tensor& x) { return x.flatten(0, 1).index_select(0, weights.position_N); };
+  const at::Tensor attention = out_.forward(wanted(attended(x_BLW, mask)));
+  const at::Tensor x = at::addcmul(wanted(x_BLW), attention, gamma_1_ * weights.attention_N1);
+  return at::addcmul(x, feed_forward(x), gamma_2_ * weights.feed_forward_N1);
 }
 
 at::Tensor EncoderLayer::feed_forward(const at::Tensor& x_BLW) const {
@@ -63,20 +82,36 @@ Encoder::Encoder(const Scope& scope, const ModelSize& size) {
   }
 }
 
-at::Tensor Encoder::forward(at::Tensor x_BLW, const at::Tensor& mask,
-                            const Stochastic& stochastic) const {
-  size_t slot = 0;
-  for (const EncoderLayer& layer : layers_) {
+at::Tensor Encoder::run(at::Tensor x_BLW, const at::Tensor& mask, const Stochastic& stochastic,
+                        size_t layers) const {
+  for (size_t i = 0; i < layers; ++i) {
+    const EncoderLayer& layer = layers_[i];
     const auto attention = [&](const at::Tensor& x, const at::Tensor& index) {
       return layer.attention(x, rows_of(mask, index));
     };
     const auto feed_forward = [&](const at::Tensor& x, const at::Tensor&) {
       return layer.feed_forward(x);
     };
-    x_BLW = add_branch(x_BLW, layer.attention_scale(), stochastic, slot++, attention);
-    x_BLW = add_branch(x_BLW, layer.feed_forward_scale(), stochastic, slot++, feed_forward);
+    x_BLW = add_branch(x_BLW, layer.attention_scale(), stochastic, 2 * i, attention);
+    x_BLW = add_branch(x_BLW, layer.feed_forward_scale(), stochastic, 2 * i + 1, feed_forward);
   }
   return x_BLW;
+}
+
+at::Tensor Encoder::forward(const at::Tensor& x_BLW, const at::Tensor& mask,
+                            const Stochastic& stochastic) const {
+  return run(x_BLW, mask, stochastic, layers_.size());
+}
+
+at::Tensor Encoder::forward_rows(const at::Tensor& x_BLW, const at::Tensor& mask,
+                                 const Stochastic& stochastic, const at::Tensor& position_N) const {
+  const size_t last = layers_.size() - 1;
+  const at::Tensor x = run(x_BLW, mask, stochastic, last);
+  const at::Tensor sample_N = position_N.floor_divide(x_BLW.size(1));
+  const auto weights = [&](size_t slot) {
+    return branch_weights(stochastic, slot, x_BLW.size(0)).index_select(0, sample_N).unsqueeze(1);
+  };
+  return layers_[last].rows(x, mask, {position_N, weights(2 * last), weights(2 * last + 1)});
 }
 
 }  // namespace medcoss

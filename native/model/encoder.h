@@ -23,15 +23,25 @@ struct Stochastic {
   int64_t frame = 0;
 };
 
+/// Flat positions of the wanted rows, and the factors of the branches of their samples.
+struct RowWeights {
+  at::Tensor position_N;  // int64
+  at::Tensor attention_N1, feed_forward_N1;
+};
+
 class EncoderLayer {
  public:
   EncoderLayer(const Scope& scope, const ModelSize& size);
   at::Tensor attention(const at::Tensor& x_BLW, const at::Tensor& mask) const;
   at::Tensor feed_forward(const at::Tensor& x_BLW) const;
+  /// The whole layer for some rows only: [N,W].
+  at::Tensor rows(const at::Tensor& x_BLW, const at::Tensor& mask, const RowWeights& weights) const;
   const at::Tensor& attention_scale() const { return gamma_1_; }
   const at::Tensor& feed_forward_scale() const { return gamma_2_; }
 
  private:
+  at::Tensor attended(const at::Tensor& x_BLW, const at::Tensor& mask) const;
+
   int64_t heads_;
   at::Tensor gamma_1_, gamma_2_;
   at::Tensor in_weight_, in_bias_;
@@ -43,10 +53,15 @@ class Encoder {
  public:
   Encoder(const Scope& scope, const ModelSize& size);
   /// [B,L,W] to [B,L,W]; `mask` is additive and broadcasts to [B,heads,L,L] (undefined: none).
-  at::Tensor forward(at::Tensor x_BLW, const at::Tensor& mask, const Stochastic& stochastic) const;
+  at::Tensor forward(const at::Tensor& x_BLW, const at::Tensor& mask, const Stochastic& stochastic) const;
+  /// Rows of the same output at flat positions [N] of [B L]: the last layer computes no others.
+  at::Tensor forward_rows(const at::Tensor& x_BLW, const at::Tensor& mask, const Stochastic& stochastic,
+                          const at::Tensor& position_N) const;
   int64_t layers() const { return static_cast<int64_t>(layers_.size()); }
 
  private:
+  at::Tensor run(at::Tensor x_BLW, const at::Tensor& mask, const Stochastic& stochastic, size_t layers) const;
+
   std::vector<EncoderLayer> layers_;
 };
 

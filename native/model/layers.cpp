@@ -6,6 +6,18 @@
 #include <ATen/ops/scaled_dot_product_attention.h>
 
 namespace medcoss {
+namespace {
+
+// [B,L,parts W] to `parts` views [B,heads,L,W / heads].
+std::vector<at::Tensor> split_heads(const at::Tensor& x, int64_t parts, int64_t heads) {
+  const int64_t width = x.size(2) / parts;
+  return x.view({x.size(0), x.size(1), parts, heads, width / heads}).permute({2, 0, 3, 1, 4}).unbind(0);
+}
+
+// [B,heads,L,W / heads] to [B,L,W].
+at::Tensor joined_heads(const at::Tensor& x) { return x.transpose(1, 2).flatten(2); }
+
+}  // namespace
 
 Linear::Linear(const Scope& scope, int64_t inputs, int64_t outputs)
     : weight(scope.add("weight", {outputs, inputs}, Initial::xavier(outputs, inputs))),
@@ -25,14 +37,16 @@ at::Tensor LayerNorm::forward(const at::Tensor& x) const {
 at::Tensor exact_gelu(const at::Tensor& x) { return at::gelu(x, "none"); }
 
 at::Tensor attend(const at::Tensor& qkv_BLP, int64_t heads, const at::Tensor& mask) {
-  const int64_t batch = qkv_BLP.size(0);
-  const int64_t length = qkv_BLP.size(1);
-  const int64_t width = qkv_BLP.size(2) / 3;
-  const auto qkv = qkv_BLP.view({batch, length, 3, heads, width / heads}).permute({2, 0, 3, 1, 4}).unbind(0);
+  const auto qkv = split_heads(qkv_BLP, 3, heads);
   std::optional<at::Tensor> bias;
   if (mask.defined()) bias = mask.to(qkv_BLP.scalar_type());
-  const auto out = at::scaled_dot_product_attention(qkv[0], qkv[1], qkv[2], bias);
-  return out.transpose(1, 2).reshape({batch, length, width});
+  return joined_heads(at::scaled_dot_product_attention(qkv[0], qkv[1], qkv[2], bias));
+}
+
+at::Tensor attend(const at::Tensor& q_BQW, const at::Tensor& kv_BLP, int64_t heads) {
+  const auto q = split_heads(q_BQW, 1, heads);
+  const auto kv = split_heads(kv_BLP, 2, heads);
+  return joined_heads(at::scaled_dot_product_attention(q[0], kv[0], kv[1]));
 }
 
 }  // namespace medcoss

@@ -37,5 +37,7 @@ at::Tensor exact_gelu(const at::Tensor& x);
 /// Multi-head attention of packed projections [B,L,P] to [B,L,W]: scores (q / sqrt(W / heads)) . k plus `mask`, which
 /// broadcasts to [B,heads,L,L] (undefined: none).
 at::Tensor attend(const at::Tensor& qkv_BLP, int64_t heads, const at::Tensor& mask);
+/// The same with queries [B,Q,W] of their own, for keys and values [B,L,2W].
+at::Tensor attend(const at::Tensor& q_BQW, const at::Tensor& kv_BLP, int64_t heads);
 
 }  // namespace medcoss

@@ -42,6 +42,12 @@ at::Tensor Network::encode_text(const TextInput& input, const Stochastic& stocha
   return encoder_.forward(text_.forward(input.ids_BL), mask, stochastic);
 }
 
+at::Tensor Network::encode_text_rows(const TextInput& input, const Stochastic& stochastic,
+                                     const at::Tensor& position_N) const {
+  const at::Tensor mask = text_attention_mask(input.real_BL, size_.encoder_heads, behaviour_);
+  return encoder_.forward_rows(text_.forward(input.ids_BL), mask, stochastic, position_N);
+}
+
 at::Tensor Network::word_scores(const at::Tensor& encoded_NW) const {
   if (!behaviour_.decoder_text_position) return heads_->words.forward(encoded_NW);
   return heads_->words.forward(encoded_NW + heads_->decoder.text_positions().select(0, 0));

@@ -33,6 +33,9 @@ class Network {
                            const Stochastic& stochastic) const;
   /// [B,L,W].
   at::Tensor encode_text(const TextInput& input, const Stochastic& stochastic) const;
+  /// Rows of the same at flat positions [N] of [B L]: [N,W].
+  at::Tensor encode_text_rows(const TextInput& input, const Stochastic& stochastic,
+                              const at::Tensor& position_N) const;
   /// Scores [N,vocabulary] of rows [N,W] of encoded text.
   at::Tensor word_scores(const at::Tensor& encoded_NW) const;
   const Decoder& decoder() const { return heads_->decoder; }

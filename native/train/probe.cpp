@@ -49,11 +49,14 @@ Probe Trainer::probe(const Batch& batch, StepKey key, const ProbeOptions& option
   const at::NoGradGuard no_grad;
   result.encoded = outcome.encoded.detach().to(at::kFloat).contiguous();
   if (!std::holds_alternative<TextBatch>(batch)) result.mask = outcome.masking.mask_BL;
-  if (outcome.decoded.defined()) {
-    const bool flat = std::holds_alternative<ImageBatch>(batch);
-    const at::Tensor rows = outcome.decoded.select(0, 0).slice(0, 1, 1 + options.predicted_rows);
-    const auto kind = flat ? VisualKind::image2d : VisualKind::volume3d;
-    result.predicted = state_->student.decoder().predict(rows, kind).contiguous();
+  if (!options.replay && result.mask.defined()) {
+    const auto kind =
+        std::holds_alternative<ImageBatch>(batch) ? VisualKind::image2d : VisualKind::volume3d;
+    const Decoder& decoder = state_->student.decoder();
+    const at::Tensor rows = decoder.forward_all(result.encoded, outcome.masking, kind)
+                                .select(0, 0)
+                                .slice(0, 0, options.predicted_rows);
+    result.predicted = decoder.predict(rows, kind).contiguous();
   }
   return result;
 }

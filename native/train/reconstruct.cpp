@@ -25,7 +25,7 @@ at::Tensor in_units_of(const at::Tensor& patches_BLV, const at::Tensor& predicte
 Reconstruction visual(const Network& network, const VisualInput& input, const at::Tensor& noise) {
   const Masking masking = random_masking(noise, network.behaviour().mask_ratio);
   const at::Tensor encoded = network.encode_visual(input, masking, {});
-  const at::Tensor decoded = network.decoder().forward(encoded, masking, input.kind).slice(1, 1);
+  const at::Tensor decoded = network.decoder().forward_all(encoded, masking, input.kind);
   const at::Tensor predicted =
       in_units_of(input.patches_BLV, network.decoder().predict(decoded, input.kind));
   const at::Tensor mask = masking.mask_BL.to(at::kByte).unsqueeze(-1).expand_as(input.patches_BLV);

@@ -17,7 +17,7 @@ struct Trainer::State {
   explicit State(const TrainerOptions& options);
 
   /// The plain or the replay objective of a batch. `training` switches drop path and temporal draws on; `whole_text`
-  /// keeps padding that the loss does not need.
+  /// computes tokens that the loss does not need.
   Outcome objective(const Batch& batch, const StepDraws& draws, bool replay, bool training,
                     bool whole_text) const;
   void clear_gradients() const;

@@ -65,7 +65,8 @@ Outcome Trainer::State::plain(const Batch& batch, const StepDraws& draws, bool t
   const Stochastic stochastic = student_draws(draws, training, samples_of(batch));
   if (const auto* text = std::get_if<TextBatch>(&batch)) {
     const TextInput input = prepare_text(labelled(*text), options.size);
-    return masked_words(student, whole_text ? input : trimmed(input), text->labels_BL, stochastic);
+    if (whole_text) return masked_words_whole(student, input, text->labels_BL, stochastic);
+    return masked_words(student, trimmed(input), text->labels_BL, stochastic);
   }
   const VisualInput input = prepare_visual(batch, options.size);
   const at::Tensor noise = draws.noise(input.patches_BLV.size(0), input.patches_BLV.size(1));

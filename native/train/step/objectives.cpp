@@ -17,6 +17,18 @@ at::Tensor rows_at(const at::Tensor& x_BLW, const at::Tensor& position_N) {
   return x_BLW.flatten(0, 1).index_select(0, position_N);
 }
 
+// Labelled words of the first `length` tokens.
+struct Labels {
+  at::Tensor position_N;  // flat, of [B length]
+  at::Tensor id_N;
+
+  Labels(const at::Tensor& labels_BL, int64_t length) {
+    const at::Tensor flat = labels_BL.narrow(1, 0, length).to(at::kLong).flatten();
+    position_N = flat.ne(no_label).nonzero().flatten();
+    id_N = flat.index_select(0, position_N);
+  }
+};
+
 at::Tensor without_gradient(const Network& teacher, const VisualInput& input, const Masking& masking,
                             const Stochastic& stochastic) {
   const at::NoGradGuard no_grad;
@@ -30,22 +42,28 @@ Outcome masked_patches(const Network& network, const VisualInput& input, const a
   Outcome result;
   result.masking = random_masking(noise, network.behaviour().mask_ratio);
   result.encoded = network.encode_visual(input, result.masking, stochastic);
-  result.decoded = network.decoder().forward(result.encoded, result.masking, input.kind);
-  const at::Tensor& removed = result.masking.removed_BR;
-  const at::Tensor hidden = gather_rows(result.decoded, removed + 1);
-  const at::Tensor target = normalise_patches(gather_rows(input.patches_BLV, removed));
+  const at::Tensor hidden = network.decoder().forward(result.encoded, result.masking, input.kind);
+  const at::Tensor target = normalise_patches(gather_rows(input.patches_BLV, result.masking.removed_BR));
   result.loss = at::mse_loss(network.decoder().predict(hidden, input.kind), target);
   return result;
 }
 
 Outcome masked_words(const Network& network, const TextInput& input, const at::Tensor& labels_BL,
                      const Stochastic& stochastic) {
+  const Labels labels(labels_BL, input.ids_BL.size(1));
+  const at::Tensor rows = network.encode_text_rows(input, stochastic, labels.position_N);
+  Outcome result;
+  result.loss = at::cross_entropy_loss(network.word_scores(rows), labels.id_N);
+  return result;
+}
+
+Outcome masked_words_whole(const Network& network, const TextInput& input, const at::Tensor& labels_BL,
+                           const Stochastic& stochastic) {
+  const Labels labels(labels_BL, input.ids_BL.size(1));
   Outcome result;
   result.encoded = network.encode_text(input, stochastic);
-  const at::Tensor labels = labels_BL.narrow(1, 0, input.ids_BL.size(1)).to(at::kLong).flatten();
-  const at::Tensor labelled = labels.ne(no_label).nonzero().flatten();
-  const at::Tensor scores = network.word_scores(rows_at(result.encoded, labelled));
-  result.loss = at::cross_entropy_loss(scores, labels.index_select(0, labelled));
+  const at::Tensor rows = rows_at(result.encoded, labels.position_N);
+  result.loss = at::cross_entropy_loss(network.word_scores(rows), labels.id_N);
   return result;
 }
 

@@ -12,9 +12,8 @@ namespace medcoss {
 /// A loss and what was computed on the way to it.
 struct Outcome {
   at::Tensor loss;     // float32 []
-  at::Tensor encoded;  // [B,1+K,W]; text [B,L,W], before the language head's position
+  at::Tensor encoded;  // [B,1+K,W]; text [B,L,W], undefined where only some rows were computed
   Masking masking;     // images and volumes
-  at::Tensor decoded;  // [B,1+L,D]; undefined where nothing was decoded
 };
 
 /// Mean squared error of normalised patches over the removed ones. Only these are predicted.
@@ -24,6 +23,9 @@ Outcome masked_patches(const Network& network, const VisualInput& input, const a
 /// Cross-entropy of the labelled words, which alone get scores; without any it is not a number.
 Outcome masked_words(const Network& network, const TextInput& input, const at::Tensor& labels_BL,
                      const Stochastic& stochastic);
+/// The same with the encoder's whole output.
+Outcome masked_words_whole(const Network& network, const TextInput& input, const at::Tensor& labels_BL,
+                           const Stochastic& stochastic);
 
 /// Student and frozen teacher with their own randomness.
 struct Pair {
