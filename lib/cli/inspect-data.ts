@@ -51,7 +51,10 @@ function text(value: unknown): string {
 
 /** Prints a description for people. */
 export function printInput(found: Described): void {
-  if (found.kind === "store") return printStore(found);
+  if (found.kind === "store") {
+    printStore(found);
+    return;
+  }
   for (const [name, value] of Object.entries(found)) {
     if (value === undefined) continue;
     const shown = name === "columns" ? (value as string[]).join(", ") : text(value);

@@ -34,67 +34,73 @@ export interface NiftiOptions {
   units?: number;
 }
 
-function setter(view: DataView, type: NiftiType, little: boolean) {
-  return (at: number, value: number): void => {
-    switch (type) {
-      case "uint8":
-        return view.setUint8(at, value);
-      case "int8":
-        return view.setInt8(at, value);
-      case "int16":
-        return view.setInt16(at, value, little);
-      case "uint16":
-        return view.setUint16(at, value, little);
-      case "int32":
-        return view.setInt32(at, value, little);
-      case "uint32":
-        return view.setUint32(at, value, little);
-      case "float32":
-      case "complex64":
-        return view.setFloat32(at, value, little);
-      case "float64":
-        return view.setFloat64(at, value, little);
-      case "int64":
-        return view.setBigInt64(at, BigInt(value), little);
-      case "uint64":
-        return view.setBigUint64(at, BigInt(value), little);
-    }
-  };
-}
+type Setter = (view: DataView, at: number, value: number, little: boolean) => void;
+
+const setters: Record<NiftiType, Setter> = {
+  uint8: (view, at, value) => view.setUint8(at, value),
+  int8: (view, at, value) => view.setInt8(at, value),
+  int16: (view, at, value, little) => view.setInt16(at, value, little),
+  uint16: (view, at, value, little) => view.setUint16(at, value, little),
+  int32: (view, at, value, little) => view.setInt32(at, value, little),
+  uint32: (view, at, value, little) => view.setUint32(at, value, little),
+  float32: (view, at, value, little) => view.setFloat32(at, value, little),
+  complex64: (view, at, value, little) => view.setFloat32(at, value, little),
+  float64: (view, at, value, little) => view.setFloat64(at, value, little),
+  int64: (view, at, value, little) => view.setBigInt64(at, BigInt(value), little),
+  uint64: (view, at, value, little) => view.setBigUint64(at, BigInt(value), little),
+};
 
 function header1(view: DataView, options: NiftiOptions, little: boolean, offset: number): void {
   const { dims, spacing = [1, 1, 1], type = "int16", qform } = options;
   const [code, bytes] = codes[type];
   view.setInt32(0, 348, little);
-  [dims.length, ...dims].forEach((n, i) => view.setInt16(40 + 2 * i, n, little));
+  [dims.length, ...dims].forEach((n, i) => {
+    view.setInt16(40 + 2 * i, n, little);
+  });
   view.setInt16(70, code, little);
   view.setInt16(72, bytes * 8, little);
-  [qform?.[3] ?? 1, ...spacing].forEach((n, i) => view.setFloat32(76 + 4 * i, n, little));
+  [qform?.[3] ?? 1, ...spacing].forEach((n, i) => {
+    view.setFloat32(76 + 4 * i, n, little);
+  });
   view.setFloat32(108, offset, little);
   view.setFloat32(112, options.slope ?? 1, little);
   view.setFloat32(116, options.intercept ?? 0, little);
   view.setUint8(123, options.units ?? 2);
   view.setInt16(252, qform ? 1 : 0, little);
   view.setInt16(254, options.sform ? 1 : 0, little);
-  qform?.slice(0, 3).forEach((n, i) => view.setFloat32(256 + 4 * i, n, little));
-  options.sform?.flat().forEach((n, i) => view.setFloat32(280 + 4 * i, n, little));
-  Buffer.from("n+1\0").forEach((byte, i) => view.setUint8(344 + i, byte));
+  qform?.slice(0, 3).forEach((n, i) => {
+    view.setFloat32(256 + 4 * i, n, little);
+  });
+  options.sform?.flat().forEach((n, i) => {
+    view.setFloat32(280 + 4 * i, n, little);
+  });
+  Buffer.from("n+1\0").forEach((byte, i) => {
+    view.setUint8(344 + i, byte);
+  });
 }
 
 function header2(view: DataView, options: NiftiOptions, little: boolean, offset: number): void {
   const { dims, spacing = [1, 1, 1], type = "int16" } = options;
   const [code, bytes] = codes[type];
   view.setInt32(0, 540, little);
-  Buffer.from("n+2\0\r\n\x1a\n", "latin1").forEach((byte, i) => view.setUint8(4 + i, byte));
+  Buffer.from("n+2\0\r\n\x1a\n", "latin1").forEach((byte, i) => {
+    view.setUint8(4 + i, byte);
+  });
   view.setInt16(12, code, little);
   view.setInt16(14, bytes * 8, little);
-  [dims.length, ...dims].forEach((n, i) => view.setBigInt64(16 + 8 * i, BigInt(n), little));
-  [1, ...spacing].forEach((n, i) => view.setFloat64(104 + 8 * i, n, little));
+  [dims.length, ...dims].forEach((n, i) => {
+    view.setBigInt64(16 + 8 * i, BigInt(n), little);
+  });
+  [1, ...spacing].forEach((n, i) => {
+    view.setFloat64(104 + 8 * i, n, little);
+  });
   view.setBigInt64(168, BigInt(offset), little);
   view.setFloat64(176, options.slope ?? 1, little);
   view.setFloat64(184, options.intercept ?? 0, little);
   view.setInt32(348, options.sform ? 1 : 0, little);
-  options.sform?.flat().forEach((n, i) => view.setFloat64(400 + 8 * i, n, little));
+  options.sform?.flat().forEach((n, i) => {
+    view.setFloat64(400 + 8 * i, n, little);
+  });
   view.setInt32(500, options.units ?? 2, little);
 }
 
@@ -109,10 +115,9 @@ export function niftiBytes(options: NiftiOptions): Buffer {
   const file = Buffer.alloc(offset + count * bytes);
   const view = new DataView(file.buffer, file.byteOffset, file.length);
   (options.version === 2 ? header2 : header1)(view, options, little, offset);
-  const set = setter(view, type, little);
   for (let n = 0; n < count; n++) {
     const [i, j, k] = [n % x, Math.floor(n / x) % y, Math.floor(n / (x * y)) % z];
-    set(offset + n * bytes, value(i, j, k));
+    setters[type](view, offset + n * bytes, value(i, j, k), little);
   }
   return file;
 }

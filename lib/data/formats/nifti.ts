@@ -141,8 +141,9 @@ async function isGzip(path: string): Promise<boolean> {
 }
 
 async function openContent(path: string): Promise<Readable> {
+  const packed = await isGzip(path);
   const raw = createReadStream(path, { highWaterMark: 2 ** 18 });
-  if (!(await isGzip(path))) return raw;
+  if (!packed) return raw;
   const content = raw.pipe(createGunzip({ chunkSize: 2 ** 18 }));
   finished(raw, (error) => error && content.destroy(error));
   content.on("close", () => raw.destroy());
