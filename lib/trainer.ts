@@ -229,8 +229,6 @@ export function cropResize(
 }
 
 /** Trilinear resampling of one volume; see `NativeBinding.resample`. */
-export function resample(
-  options: Parameters<NativeBinding["resample"]>[0],
-): Promise<Float32Array> {
+export function resample(options: Parameters<NativeBinding["resample"]>[0]): Promise<Float32Array> {
   return settled(async () => loadBinding().resample(options), resample);
 }

@@ -33,7 +33,8 @@ export function findBinaries(root = packageRoot()): string {
   return found;
 }
 
-function loadFrom(folder: string): NativeBinding {
+/** Loads the addon of a folder, and LibTorch before it. */
+export function loadFrom(folder: string): NativeBinding {
   const require = createRequire(import.meta.url);
   const libtorch = findLibtorch();
   try {
@@ -42,7 +43,11 @@ function loadFrom(folder: string): NativeBinding {
     return require(join(folder, ADDON)) as NativeBinding;
   } catch (error) {
     const [problem = ""] = String((error as Error).message).split("\n");
-    throw new MedcossError("E_ADDON_LOAD", { path: join(folder, ADDON), problem }, { cause: error });
+    throw new MedcossError(
+      "E_ADDON_LOAD",
+      { path: join(folder, ADDON), problem },
+      { cause: error },
+    );
   }
 }
 
