@@ -1,7 +1,7 @@
 /**
  * Runs in a process of its own: loads the addon and prints, as JSON, what it is or why it does not load.
  */
-import { toMedcossError } from "../cli/common.js";
+import { MedcossError } from "../errors.js";
 import { buildInfo } from "../trainer.js";
 
 function describe(): Record<string, string> {
@@ -12,8 +12,8 @@ function describe(): Record<string, string> {
       found: `${info.addon}, built for LibTorch ${info.libtorch}, ${info.cpuCapability}, ${bf16}`,
     };
   } catch (error) {
-    const known = toMedcossError(error);
-    return { problem: known.message, remedy: known.remedy };
+    if (!(error instanceof MedcossError)) throw error;
+    return { problem: error.message, remedy: error.remedy };
   }
 }
 
