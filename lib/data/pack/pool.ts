@@ -29,6 +29,7 @@ export class DecoderPool {
     this.#free = workers;
     this.#pool = new Tinypool({
       runtime: "child_process",
+      env: process.env as Record<string, string>,
       filename: new URL(`./worker.${ending}`, import.meta.url).href,
       minThreads: 1,
       maxThreads: workers,
