@@ -55,17 +55,21 @@ export async function buildNative(root, libtorch, { sanitize = false } = {}) {
     `--CDMEDCOSS_LIBTORCH=${libtorch}`,
     `--CDMEDCOSS_SANITIZE=${sanitize ? "ON" : "OFF"}`,
   ];
-  await runStep(root, {
-    name: sanitize ? "native-sanitize" : "native",
-    label: `Building the addon (${jobs} at a time, some minutes the first time)`,
-    command: process.execPath,
-    args: [
-      join(root, "node_modules/cmake-js/bin/cmake-js"),
-      "compile",
-      ...["--out", out, "--parallel", String(jobs)],
-      ...definitions,
-    ],
-    env: { ...env, MEDCOSS_LIBTORCH: libtorch },
-    note: buildNote,
-  });
+  const step = (/** @type {string} */ action, /** @type {string} */ label) =>
+    runStep(root, {
+      name: `${sanitize ? "sanitize" : "native"}-${action}`,
+      label,
+      command: process.execPath,
+      args: [
+        join(root, "node_modules/cmake-js/bin/cmake-js"),
+        action,
+        ...["--out", out, "--parallel", String(jobs)],
+        ...definitions,
+      ],
+      env: { ...env, MEDCOSS_LIBTORCH: libtorch },
+      note: buildNote,
+    });
+  // Not `compile`: after an error it builds everything a second time.
+  await step("configure", "Configuring the addon");
+  await step("build", `Building the addon, ${jobs} files at a time`);
 }
