@@ -18,6 +18,7 @@ import { pack } from "../../lib/data/pack/index.js";
 import { openStore } from "../../lib/data/store.js";
 import { readTensors } from "../../lib/safetensors.js";
 
+t.setTimeout(240_000);
 const folder = t.testdir();
 const images = join(folder, "images");
 const reports = join(folder, "reports.csv");
@@ -44,7 +45,7 @@ writeFileSync(join(images, "list.csv"), "path\n");
 symlinkSync(images, join(images, "more", "loop"));
 const rows = Array.from(
   { length: 50 },
-  (_, i) => `s${Math.floor(i / 2)},"Lungs are clear ${i}.",Normal heart`,
+  (_, i) => `s${Math.floor(i / 2)},"Lungs ${i} are clear.",Normal heart`,
 );
 writeFileSync(reports, `\uFEFFsubject_id,findings,impression\n${rows.join("\n")}\nx,,ok\n`);
 
