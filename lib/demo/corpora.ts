@@ -37,7 +37,7 @@ export type CorpusPaths = Record<keyof CorpusSizes, string>;
 export interface CorporaOptions {
   seed: number;
   sizes: CorpusSizes;
-  /** Called after each file. */
+  /** Called after each file with the number of its corpus. */
   onFile?(done: number, total: number, modality: string): void;
 }
 
@@ -122,12 +122,11 @@ export async function writeCorpora(folder: string, options: CorporaOptions): Pro
   await mkdir(join(folder, "report"), { recursive: true });
   const cases = Array.from({ length: sizes.report }, (_, index) => chestCase(seed, index));
   await writeFile(paths.report, reportsTable(cases, seed));
-  const total = sizes.xray + sizes.ct + sizes.mri + sizes.pathology;
-  let done = 0;
   for (const [modality, maker] of Object.entries(makers)) {
     const name = modality as keyof typeof makers;
+    let done = 0;
     await writeFiles(paths[name], maker, sizes[name], seed, () => {
-      options.onFile?.(++done, total, modality);
+      options.onFile?.(++done, sizes[name], modality);
     });
   }
   await writeFile(join(folder, MARKER), marker(seed, sizes));

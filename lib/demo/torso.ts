@@ -233,7 +233,7 @@ export function torsoPhantom(seed: number, index: number): Grid {
   const dice = new Dice(seed, "torso", index);
   const half: [number, number] = [dice.between(150, 178), dice.between(100, 124)];
   const spacing = dice.pick([1.9, 2, 2.1]);
-  const slices = 44 + 4 * dice.below(4);
+  const slices = 34 + 3 * dice.below(4);
   const grid = new Grid([184, 144, slices], [spacing, spacing, 3]);
   const body: Body = {
     half,

@@ -23,7 +23,7 @@ t.before(async () => {
     onFile: (_d, total, m) => seen.push(`${m}/${total}`),
   });
   t.equal(seen.length, 8);
-  t.equal(seen[0], "xray/8");
+  t.same([...new Set(seen)], ["xray/2", "ct/3", "mri/1", "pathology/2"]);
 });
 
 const paths = corpusPaths(folder);
@@ -53,10 +53,7 @@ t.test("CT is in Hounsfield units with plausible sizes", async (t) => {
     const scan = await nifti.decode(join(paths.ct, name), options);
     t.match(scan, { orientation: "LPS", dtype: "int16" });
     const [z, y, x] = scan.shape.map((n, i) => n * (scan.spacingMm?.[i] as number));
-    t.ok(
-      (z as number) > 100 && (y as number) > 200 && (x as number) > 180,
-      `${z} x ${y} x ${x} mm`,
-    );
+    t.ok((z as number) > 90 && (y as number) > 200 && (x as number) > 180, `${z} x ${y} x ${x} mm`);
     const share = (low: number, high: number) =>
       scan.voxels.filter((value) => value >= low && value < high).length / scan.voxels.length;
     t.ok(share(-1024, -900) > 0.15, "air");
