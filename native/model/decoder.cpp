@@ -15,8 +15,10 @@ constexpr double norm_epsilon = 1e-6;
 
 // Sines and cosines [N,width] of positions [N].
 at::Tensor waves(const at::Tensor& position_N, int64_t width) {
-  const at::Tensor exponent = at::arange(width / 2, at::kDouble).div_(static_cast<double>(width) / 2);
-  const at::Tensor angle = position_N.flatten().unsqueeze(1) * at::pow(10000.0, exponent).reciprocal_();
+  const at::Tensor exponent =
+      at::arange(width / 2, at::kDouble).div_(static_cast<double>(width) / 2);
+  const at::Tensor angle =
+      position_N.flatten().unsqueeze(1) * at::pow(10000.0, exponent).reciprocal_();
   return at::cat({angle.sin(), angle.cos()}, 1);
 }
 
@@ -53,7 +55,8 @@ at::Tensor DecoderBlock::forward_last(const at::Tensor& x_BLD, int64_t count) co
   const int64_t width = x_BLD.size(2);
   const auto tail = [&](const at::Tensor& x) { return x.slice(1, x.size(1) - count); };
   const at::Tensor normed = norm1_.forward(x_BLD);
-  const at::Tensor q = at::linear(tail(normed), qkv_.weight.slice(0, 0, width), qkv_.bias.slice(0, 0, width));
+  const at::Tensor q =
+      at::linear(tail(normed), qkv_.weight.slice(0, 0, width), qkv_.bias.slice(0, 0, width));
   const at::Tensor kv = at::linear(normed, qkv_.weight.slice(0, width), qkv_.bias.slice(0, width));
   return finish(tail(x_BLD), attend(q, kv, heads_));
 }
@@ -67,8 +70,8 @@ at::Tensor sincos_positions(const std::array<int64_t, 3>& grid, int64_t width) {
   } else {
     // Even widths for the three axes; what is left over goes to the depth.
     const int64_t plane = width / 3 / 2 * 2;
-    table = at::cat({waves(at_DHW[2], plane), waves(at_DHW[1], plane),
-                     waves(at_DHW[0], width - 2 * plane)}, 1);
+    table = at::cat(
+        {waves(at_DHW[2], plane), waves(at_DHW[1], plane), waves(at_DHW[0], width - 2 * plane)}, 1);
   }
   return at::cat({at::zeros({1, width}, at::kDouble), table}).to(at::kFloat).unsqueeze(0);
 }
@@ -88,7 +91,8 @@ DecoderTokens::DecoderTokens(const Scope& scope, const ModelSize& size, bool fix
 Decoder::Decoder(const Scope& scope, const ModelSize& size, DecoderTokens tokens)
     : tokens_(std::move(tokens)),
       embed_(scope.within("decoder_embed"), size.encoder_width, size.decoder_width),
-      text_positions_(scope.add_table("decoder_pos_embed_1D.weight", {2, size.encoder_width}, 0.02)) {
+      text_positions_(
+          scope.add_table("decoder_pos_embed_1D.weight", {2, size.encoder_width}, 0.02)) {
   blocks_.reserve(static_cast<size_t>(size.decoder_layers));
   for (int64_t i = 0; i < size.decoder_layers; ++i) {
     blocks_.emplace_back(scope.within("decoder_blocks." + std::to_string(i)), size);
@@ -114,7 +118,8 @@ at::Tensor Decoder::run(const at::Tensor& encoded, const Masking& masking, Visua
   return x.slice(1, x.size(1) - wanted);
 }
 
-at::Tensor Decoder::forward(const at::Tensor& encoded, const Masking& masking, VisualKind kind) const {
+at::Tensor Decoder::forward(const at::Tensor& encoded, const Masking& masking,
+                            VisualKind kind) const {
   return run(encoded, masking, kind, masking.removed_BR.size(1));
 }
 

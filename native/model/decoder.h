@@ -1,7 +1,8 @@
 // The decoder of masked patches (`decoder_*`): standard ViT blocks over kept and hidden patches.
 //
-// Attention does not depend on the order of tokens, so blocks see the class token, the kept and then the removed patches.
-// Shape letters: B batch, L patches, K kept, R removed, D decoder width, V values of a patch, N rows.
+// Attention does not depend on the order of tokens, so blocks see the class token, the kept and
+// then the removed patches. Shape letters: B batch, L patches, K kept, R removed, D decoder width,
+// V values of a patch, N rows.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -20,8 +21,8 @@ class DecoderBlock {
  public:
   DecoderBlock(const Scope& scope, const ModelSize& size);
   at::Tensor forward(const at::Tensor& x_BLD) const;
-  /// The same for the first block, whose removed patches differ between samples by their place alone: their
-  /// projections are computed once per place, from `filler_LD`.
+  /// The same for the first block, whose removed patches differ between samples by their place
+  /// alone: their projections are computed once per place, from `filler_LD`.
   at::Tensor forward_first(const at::Tensor& x_BSD, const at::Tensor& filler_LD,
                            const at::Tensor& removed_BR) const;
   /// The same for the last block, where only the last `count` tokens are wanted: [B,count,D].
@@ -37,8 +38,8 @@ class DecoderBlock {
   Linear fc1_, fc2_;
 };
 
-/// Fixed sine and cosine positions [1,1+L,D] of a grid (depth, rows, columns), zeros for the class token. A flat grid
-/// gives MAE's table: the first half of D for columns, the second for rows.
+/// Fixed sine and cosine positions [1,1+L,D] of a grid (depth, rows, columns), zeros for the class
+/// token. A flat grid gives MAE's table: the first half of D for columns, the second for rows.
 at::Tensor sincos_positions(const std::array<int64_t, 3>& grid, int64_t width);
 
 /// The tokens and tables that the published state dict lists before the encoder.
@@ -50,7 +51,8 @@ struct DecoderTokens {
 class Decoder {
  public:
   Decoder(const Scope& scope, const ModelSize& size, DecoderTokens tokens);
-  /// Encoder output [B,1+K,W] to hidden states of the removed patches [B,R,D], of which there is at least one.
+  /// Encoder output [B,1+K,W] to hidden states of the removed patches [B,R,D], of which there is at
+  /// least one.
   at::Tensor forward(const at::Tensor& encoded, const Masking& masking, VisualKind kind) const;
   /// Hidden states of all patches in their original order [B,L,D].
   at::Tensor forward_all(const at::Tensor& encoded, const Masking& masking, VisualKind kind) const;
@@ -60,7 +62,8 @@ class Decoder {
   const at::Tensor& text_positions() const { return text_positions_; }
 
  private:
-  at::Tensor run(const at::Tensor& encoded, const Masking& masking, VisualKind kind, int64_t wanted) const;
+  at::Tensor run(const at::Tensor& encoded, const Masking& masking, VisualKind kind,
+                 int64_t wanted) const;
 
   DecoderTokens tokens_;
   Linear embed_;

@@ -46,7 +46,8 @@ EncoderLayer::EncoderLayer(const Scope& scope, const ModelSize& size) : heads_(s
   gamma_1_ = scope.add("gamma_1", {width}, Initial::constant(1e-3));
   gamma_2_ = scope.add("gamma_2", {width}, Initial::constant(1e-3));
   const Scope attention = scope.within("self_attn");
-  in_weight_ = attention.add("in_proj_weight", {3 * width, width}, Initial::xavier(3 * width, width));
+  in_weight_ =
+      attention.add("in_proj_weight", {3 * width, width}, Initial::xavier(3 * width, width));
   in_bias_ = attention.add("in_proj_bias", {3 * width}, Initial::constant(0));
   out_ = Linear(attention.within("out_proj"), width, width);
   linear1_ = Linear(scope.within("linear1"), width, 4 * width);
@@ -63,8 +64,11 @@ at::Tensor EncoderLayer::attention(const at::Tensor& x_BLW, const at::Tensor& ma
   return out_.forward(attended(x_BLW, mask));
 }
 
-at::Tensor EncoderLayer::rows(const at::Tensor& x_BLW, const at::Tensor& mask, const RowWeights& weights) const {
-  const auto wanted = [&](const at::Tensor& x) { return x.flatten(0, 1).index_select(0, weights.position_N); };
+at::Tensor EncoderLayer::rows(const at::Tensor& x_BLW, const at::Tensor& mask,
+                              const RowWeights& weights) const {
+  const auto wanted = [&](const at::Tensor& x) {
+    return x.flatten(0, 1).index_select(0, weights.position_N);
+  };
   const at::Tensor attention = out_.forward(wanted(attended(x_BLW, mask)));
   const at::Tensor x = at::addcmul(wanted(x_BLW), attention, gamma_1_ * weights.attention_N1);
   return at::addcmul(x, feed_forward(x), gamma_2_ * weights.feed_forward_N1);

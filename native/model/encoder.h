@@ -1,6 +1,8 @@
-// The shared pre-norm encoder with layer scale and stochastic depth. It ends in the raw residual stream.
+// The shared pre-norm encoder with layer scale and stochastic depth. It ends in the raw residual
+// stream.
 //
-// Invariant: a layer's computation is per token but for attention, so any grid and any number of tokens goes in.
+// Invariant: a layer's computation is per token but for attention, so any grid and any number of
+// tokens goes in.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -53,14 +55,16 @@ class Encoder {
  public:
   Encoder(const Scope& scope, const ModelSize& size);
   /// [B,L,W] to [B,L,W]; `mask` is additive and broadcasts to [B,heads,L,L] (undefined: none).
-  at::Tensor forward(const at::Tensor& x_BLW, const at::Tensor& mask, const Stochastic& stochastic) const;
+  at::Tensor forward(const at::Tensor& x_BLW, const at::Tensor& mask,
+                     const Stochastic& stochastic) const;
   /// Rows of the same output at flat positions [N] of [B L]: the last layer computes no others.
-  at::Tensor forward_rows(const at::Tensor& x_BLW, const at::Tensor& mask, const Stochastic& stochastic,
-                          const at::Tensor& position_N) const;
+  at::Tensor forward_rows(const at::Tensor& x_BLW, const at::Tensor& mask,
+                          const Stochastic& stochastic, const at::Tensor& position_N) const;
   int64_t layers() const { return static_cast<int64_t>(layers_.size()); }
 
  private:
-  at::Tensor run(at::Tensor x_BLW, const at::Tensor& mask, const Stochastic& stochastic, size_t layers) const;
+  at::Tensor run(at::Tensor x_BLW, const at::Tensor& mask, const Stochastic& stochastic,
+                 size_t layers) const;
 
   std::vector<EncoderLayer> layers_;
 };

@@ -11,11 +11,15 @@ namespace {
 // [B,L,parts W] to `parts` views [B,heads,L,W / heads].
 std::vector<at::Tensor> split_heads(const at::Tensor& x, int64_t parts, int64_t heads) {
   const int64_t width = x.size(2) / parts;
-  return x.view({x.size(0), x.size(1), parts, heads, width / heads}).permute({2, 0, 3, 1, 4}).unbind(0);
+  return x.view({x.size(0), x.size(1), parts, heads, width / heads})
+      .permute({2, 0, 3, 1, 4})
+      .unbind(0);
 }
 
 // [B,heads,L,W / heads] to [B,L,W].
-at::Tensor joined_heads(const at::Tensor& x) { return x.transpose(1, 2).flatten(2); }
+at::Tensor joined_heads(const at::Tensor& x) {
+  return x.transpose(1, 2).flatten(2);
+}
 
 }  // namespace
 
@@ -23,7 +27,9 @@ Linear::Linear(const Scope& scope, int64_t inputs, int64_t outputs)
     : weight(scope.add("weight", {outputs, inputs}, Initial::xavier(outputs, inputs))),
       bias(scope.add("bias", {outputs}, Initial::constant(0))) {}
 
-at::Tensor Linear::forward(const at::Tensor& x) const { return at::linear(x, weight, bias); }
+at::Tensor Linear::forward(const at::Tensor& x) const {
+  return at::linear(x, weight, bias);
+}
 
 LayerNorm::LayerNorm(const Scope& scope, int64_t width, double norm_epsilon)
     : weight(scope.add("weight", {width}, Initial::constant(1))),
@@ -34,7 +40,9 @@ at::Tensor LayerNorm::forward(const at::Tensor& x) const {
   return at::layer_norm(x, weight.sizes(), weight, bias, epsilon);
 }
 
-at::Tensor exact_gelu(const at::Tensor& x) { return at::gelu(x, "none"); }
+at::Tensor exact_gelu(const at::Tensor& x) {
+  return at::gelu(x, "none");
+}
 
 at::Tensor attend(const at::Tensor& qkv_BLP, int64_t heads, const at::Tensor& mask) {
   const auto qkv = split_heads(qkv_BLP, 3, heads);

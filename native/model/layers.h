@@ -1,4 +1,5 @@
-// Linear and normalisation layers, attention and the feed-forward block that encoder and decoder share.
+// Linear and normalisation layers, attention and the feed-forward block that encoder and decoder
+// share.
 //
 // Shape letters: B batch, L tokens, W width, P = 3 W packed projections, N rows.
 #pragma once
@@ -34,8 +35,8 @@ struct LayerNorm {
 /// The erf form.
 at::Tensor exact_gelu(const at::Tensor& x);
 
-/// Multi-head attention of packed projections [B,L,P] to [B,L,W]: scores (q / sqrt(W / heads)) . k plus `mask`, which
-/// broadcasts to [B,heads,L,L] (undefined: none).
+/// Multi-head attention of packed projections [B,L,P] to [B,L,W]: scores (q / sqrt(W / heads)) . k
+/// plus `mask`, which broadcasts to [B,heads,L,L] (undefined: none).
 at::Tensor attend(const at::Tensor& qkv_BLP, int64_t heads, const at::Tensor& mask);
 /// The same with queries [B,Q,W] of their own, for keys and values [B,L,2W].
 at::Tensor attend(const at::Tensor& q_BQW, const at::Tensor& kv_BLP, int64_t heads);

@@ -16,9 +16,8 @@ Masking random_masking(const at::Tensor& noise_BL, double ratio) {
   const auto kept = static_cast<int64_t>(std::floor(static_cast<double>(patches) * (1 - ratio)));
   const at::Tensor order = at::argsort(noise_BL, true, 1, false);
   const at::Tensor restore = at::argsort(order, true, 1, false);
-  return {order.narrow(1, 0, kept).contiguous(),
-          order.narrow(1, kept, patches - kept).contiguous(), restore,
-          restore.ge(kept).to(at::kFloat)};
+  return {order.narrow(1, 0, kept).contiguous(), order.narrow(1, kept, patches - kept).contiguous(),
+          restore, restore.ge(kept).to(at::kFloat)};
 }
 
 Masking no_masking(int64_t batch, int64_t patches) {

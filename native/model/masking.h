@@ -16,8 +16,8 @@ struct Masking {
   bool hides() const { return removed_BR.size(1) > 0; }
 };
 
-/// Keeps the floor(L (1 - ratio)) patches of smallest noise; equal noise is ordered by index. Ratio 0 keeps all in
-/// their order, and needs no values of noise.
+/// Keeps the floor(L (1 - ratio)) patches of smallest noise; equal noise is ordered by index. Ratio
+/// 0 keeps all in their order, and needs no values of noise.
 Masking random_masking(const at::Tensor& noise_BL, double ratio);
 
 /// Keeps all patches of a batch.

@@ -5,8 +5,8 @@
 namespace medcoss {
 namespace {
 
-std::optional<DecoderTokens> tokens_for(Network::Role role, const Scope& scope, const ModelSize& size,
-                                        const Behaviour& behaviour) {
+std::optional<DecoderTokens> tokens_for(Network::Role role, const Scope& scope,
+                                        const ModelSize& size, const Behaviour& behaviour) {
   if (role == Network::Role::teacher) return std::nullopt;
   return DecoderTokens(scope, size, behaviour.sincos_decoder_positions);
 }

@@ -1,7 +1,7 @@
 // The whole pre-training network: embeddings, shared encoder, decoder of patches and head of words.
 //
-// Invariant: `parameters()` has the published names, shapes and order; without heads, the teacher's subset.
-// Shape letters: B batch, L tokens, K kept, W encoder width.
+// Invariant: `parameters()` has the published names, shapes and order; without heads, the teacher's
+// subset. Shape letters: B batch, L tokens, K kept, W encoder width.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -52,7 +52,8 @@ at::Tensor PatchEmbedding::forward(const VisualInput& kept_BKV, const at::Tensor
   const Tables& tables = flat ? tables_2d_ : tables_3d_;
   const at::Tensor& bias = flat ? bias_2d_ : bias_3d_;
   const at::Tensor tokens = at::linear(kept_BKV.patches_BLV, kernel(kept_BKV.kind), bias);
-  const at::Tensor positions = at::embedding(tables.spatial, index_BK) + tables.temporal.select(0, frame);
+  const at::Tensor positions =
+      at::embedding(tables.spatial, index_BK) + tables.temporal.select(0, frame);
   return norm_.forward(tokens + positions);
 }
 

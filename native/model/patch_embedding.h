@@ -1,7 +1,8 @@
-// Patch embedding of images and volumes (`video_embed.*`): two convolutions, two pairs of position tables, one norm.
+// Patch embedding of images and volumes (`video_embed.*`): two convolutions, two pairs of position
+// tables, one norm.
 //
-// A convolution whose stride is its kernel is a matrix product of patches; so only patches that are kept are embedded.
-// Shape letters: B batch, K kept patches, V values of a patch, W width.
+// A convolution whose stride is its kernel is a matrix product of patches; so only patches that are
+// kept are embedded. Shape letters: B batch, K kept patches, V values of a patch, W width.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -22,7 +23,8 @@ struct VisualInput {
 class PatchEmbedding {
  public:
   PatchEmbedding(const Scope& scope, const ModelSize& size);
-  /// LN(conv(patch) + temporal[frame] + spatial[index]); `index_BK` are running numbers of the patches.
+  /// LN(conv(patch) + temporal[frame] + spatial[index]); `index_BK` are running numbers of the
+  /// patches.
   at::Tensor forward(const VisualInput& kept_BKV, const at::Tensor& index_BK, int64_t frame) const;
 
  private:
@@ -33,7 +35,8 @@ class PatchEmbedding {
   // The convolution's kernel [W,V] with values in the order of a patch.
   at::Tensor kernel(VisualKind kind) const;
 
-  // Registered in the published order. The first two tables are never used: they keep checkpoints loadable.
+  // Registered in the published order. The first two tables are never used: they keep checkpoints
+  // loadable.
   LayerNorm norm_;
   at::Tensor unused_positions_, unused_type_;
   Tables tables_2d_, tables_3d_;

@@ -1,4 +1,5 @@
-// Dimensions of a network and the switches between published and corrected behaviour, as plain data.
+// Dimensions of a network and the switches between published and corrected behaviour, as plain
+// data.
 #pragma once
 
 #include <array>

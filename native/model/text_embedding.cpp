@@ -25,7 +25,8 @@ at::Tensor TextEmbedding::forward(const at::Tensor& ids_BL) const {
   return norm_.forward(at::embedding(tokens_, ids_BL) + added);
 }
 
-at::Tensor text_attention_mask(const at::Tensor& real_BL, int64_t heads, const Behaviour& behaviour) {
+at::Tensor text_attention_mask(const at::Tensor& real_BL, int64_t heads,
+                               const Behaviour& behaviour) {
   const int64_t batch = real_BL.size(0);
   const int64_t length = real_BL.size(1);
   if (!behaviour.causal_text && real_BL.all().item<bool>()) return {};

@@ -26,9 +26,10 @@ class TextEmbedding {
   at::Tensor positions_, types_;
 };
 
-/// Additive mask of text attention, broadcastable to [B,heads,L,L]: a query sees real keys, with `causal` only those
-/// not after it. With `tiled`, head h of sample b sees by the mask of sample (heads b + h) mod B, as the published
-/// code does. Undefined where every query may see every key.
-at::Tensor text_attention_mask(const at::Tensor& real_BL, int64_t heads, const Behaviour& behaviour);
+/// Additive mask of text attention, broadcastable to [B,heads,L,L]: a query sees real keys, with
+/// `causal` only those not after it. With `tiled`, head h of sample b sees by the mask of sample
+/// (heads b + h) mod B, as the published code does. Undefined where every query may see every key.
+at::Tensor text_attention_mask(const at::Tensor& real_BL, int64_t heads,
+                               const Behaviour& behaviour);
 
 }  // namespace medcoss

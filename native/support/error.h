@@ -1,4 +1,5 @@
-// The one exception that native code throws on purpose. Codes are those of lib/errors.ts, which holds their texts.
+// The one exception that native code throws on purpose. Codes are those of lib/errors.ts, which
+// holds their texts.
 #pragma once
 
 #include <map>
@@ -12,7 +13,9 @@ struct Error : std::runtime_error {
   using Values = std::map<std::string, std::string>;
 
   Error(std::string error_code, Values error_values)
-      : std::runtime_error(error_code), code(std::move(error_code)), values(std::move(error_values)) {}
+      : std::runtime_error(error_code),
+        code(std::move(error_code)),
+        values(std::move(error_values)) {}
 
   std::string code;
   /// What the registry's message refers to by name.
@@ -22,7 +25,8 @@ struct Error : std::runtime_error {
 /// "Expected X for Y, received Z."
 [[noreturn]] inline void refuse(const std::string& argument, const std::string& expected,
                                 const std::string& received) {
-  throw Error("E_ARGUMENT", {{"argument", argument}, {"expected", expected}, {"received", received}});
+  throw Error("E_ARGUMENT",
+              {{"argument", argument}, {"expected", expected}, {"received", received}});
 }
 
 }  // namespace medcoss

@@ -33,8 +33,8 @@ void formula(const std::string& name, int64_t count, uint64_t seed, double* out)
   });
 }
 
-void fill_by_formula(const at::Tensor& tensor, const std::string& name, uint64_t seed, double offset,
-                     double scale) {
+void fill_by_formula(const at::Tensor& tensor, const std::string& name, uint64_t seed,
+                     double offset, double scale) {
   const uint64_t start = stream_start(name, seed);
   auto* out = tensor.data_ptr<float>();
   at::parallel_for(0, tensor.numel(), grain, [&](int64_t begin, int64_t end) {

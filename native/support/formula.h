@@ -1,4 +1,5 @@
-// The generator of golden weights and inputs: a hash of (name, index, seed), so that no checkpoint is needed.
+// The generator of golden weights and inputs: a hash of (name, index, seed), so that no checkpoint
+// is needed.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -12,7 +13,7 @@ namespace medcoss {
 void formula(const std::string& name, int64_t count, uint64_t seed, double* out);
 
 /// Fills a float32 tensor with `offset + scale * (2 u - 1)`, row-major, computed in float64.
-void fill_by_formula(const at::Tensor& tensor, const std::string& name, uint64_t seed, double offset,
-                     double scale);
+void fill_by_formula(const at::Tensor& tensor, const std::string& name, uint64_t seed,
+                     double offset, double scale);
 
 }  // namespace medcoss

@@ -1,4 +1,5 @@
-// Counter-based random numbers: every draw is a pure function of (seed, stage, step, purpose, index).
+// Counter-based random numbers: every draw is a pure function of (seed, stage, step, purpose,
+// index).
 //
 // Philox 4x32-10 (Salmon et al., SC 2011) with key (seed low, seed high) and counter
 // (index, step, stage << 16 | purpose, block). Invariant: lib/random.ts computes the same values.

@@ -96,14 +96,16 @@ SafetensorsReader::SafetensorsReader(std::string path) : path_(std::move(path)) 
   }
 }
 
-SafetensorsReader::~SafetensorsReader() { close(file_); }
+SafetensorsReader::~SafetensorsReader() {
+  close(file_);
+}
 
 void SafetensorsReader::corrupt(const std::string& problem) const {
   throw Error("E_CHECKPOINT_CORRUPT", {{"path", path_}, {"problem", problem}});
 }
 
 void SafetensorsReader::read_header() {
-  struct stat status {};
+  struct stat status{};
   if (fstat(file_, &status) != 0 || !S_ISREG(status.st_mode)) corrupt("it is not a file");
   uint64_t length = 0;
   if (status.st_size < static_cast<off_t>(sizeof(length))) corrupt("it is too short");

@@ -1,7 +1,7 @@
 // Reading and writing safetensors files of float32 tensors.
 //
-// Invariant: every size a file claims is checked against the file before memory is taken; a written file holds
-// nothing but names, shapes and values, and is on disk when `write_safetensors` returns.
+// Invariant: every size a file claims is checked against the file before memory is taken; a written
+// file holds nothing but names, shapes and values, and is on disk when `write_safetensors` returns.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -21,7 +21,8 @@ struct TensorEntry {
   int64_t end = 0;
 };
 
-/// Entries of a header; `data_bytes` is what follows it. Throws std::invalid_argument naming the problem.
+/// Entries of a header; `data_bytes` is what follows it. Throws std::invalid_argument naming the
+/// problem.
 std::map<std::string, TensorEntry> parse_safetensors_header(const std::string& json,
                                                             int64_t data_bytes);
 

@@ -1,4 +1,5 @@
-// The JSON header of a safetensors file: an object of {dtype, shape, data_offsets} and one optional object of strings.
+// The JSON header of a safetensors file: an object of {dtype, shape, data_offsets} and one optional
+// object of strings.
 #include <algorithm>
 #include <cctype>
 #include <stdexcept>
@@ -8,7 +9,9 @@
 namespace medcoss {
 namespace {
 
-[[noreturn]] void bad(const std::string& problem) { throw std::invalid_argument(problem); }
+[[noreturn]] void bad(const std::string& problem) {
+  throw std::invalid_argument(problem);
+}
 
 // Reads the few JSON forms that a header may hold; anything else is an error.
 class HeaderParser {
@@ -53,10 +56,14 @@ class HeaderParser {
     TensorEntry result;
     std::vector<int64_t> offsets;
     object([&](const std::string& field) {
-      if (field == "dtype") result.dtype = string();
-      else if (field == "shape") result.shape = integers();
-      else if (field == "data_offsets") offsets = integers();
-      else bad("unknown field " + field);
+      if (field == "dtype")
+        result.dtype = string();
+      else if (field == "shape")
+        result.shape = integers();
+      else if (field == "data_offsets")
+        offsets = integers();
+      else
+        bad("unknown field " + field);
     });
     if (offsets.size() != 2 || result.dtype.empty()) bad("an entry lacks dtype or data_offsets");
     result.begin = offsets[0];
@@ -112,9 +119,9 @@ class HeaderParser {
 };
 
 int64_t bytes_of(const std::string& dtype) {
-  static const std::map<std::string, int64_t> sizes{
-      {"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"I64", 8}, {"I32", 4},
-      {"I16", 2}, {"I8", 1},  {"U8", 1},  {"BOOL", 1}};
+  static const std::map<std::string, int64_t> sizes{{"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2},
+                                                    {"I64", 8}, {"I32", 4}, {"I16", 2}, {"I8", 1},
+                                                    {"U8", 1},  {"BOOL", 1}};
   const auto found = sizes.find(dtype);
   if (found == sizes.end()) bad("unknown dtype " + dtype);
   return found->second;

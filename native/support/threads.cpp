@@ -11,6 +11,8 @@ void configure_threads(int64_t count) {
   at::set_num_threads(static_cast<int>(count));
 }
 
-int64_t thread_count() { return at::get_num_threads(); }
+int64_t thread_count() {
+  return at::get_num_threads();
+}
 
 }  // namespace medcoss

@@ -16,13 +16,13 @@ namespace {
 
 bool is_carried(const std::string& name) {
   constexpr std::array parts{"fused_encoder", "token_embed", "cls_token", "video_embed"};
-  return std::any_of(parts.begin(), parts.end(), [&](const char* part) {
-    return name.find(part) != std::string::npos;
-  });
+  return std::any_of(parts.begin(), parts.end(),
+                     [&](const char* part) { return name.find(part) != std::string::npos; });
 }
 
 void read_all(const SafetensorsReader& file, const ParameterList& parameters) {
-  for (const Parameter& parameter : parameters) file.check(parameter.name, parameter.tensor.sizes());
+  for (const Parameter& parameter : parameters)
+    file.check(parameter.name, parameter.tensor.sizes());
   for (const Parameter& parameter : parameters) file.read(parameter.name, parameter.tensor);
 }
 
@@ -70,7 +70,8 @@ void copy_parameters(const Network& from, const Network& to) {
   const at::NoGradGuard no_grad;
   std::map<std::string, at::Tensor> source;
   for (const Parameter& parameter : from.parameters()) source[parameter.name] = parameter.tensor;
-  for (const Parameter& parameter : to.parameters()) parameter.tensor.copy_(source.at(parameter.name));
+  for (const Parameter& parameter : to.parameters())
+    parameter.tensor.copy_(source.at(parameter.name));
 }
 
 }  // namespace medcoss

@@ -1,4 +1,5 @@
-// Weights in files: a whole network under its published names, or what is carried from stage to stage.
+// Weights in files: a whole network under its published names, or what is carried from stage to
+// stage.
 //
 // Invariant: nothing of the network changes before every tensor of the file has been checked.
 #pragma once
@@ -15,10 +16,12 @@ std::string model_file(const std::string& path);
 
 void save_model(const Network& network, const std::string& file);
 
-/// Every tensor of the network must be there. Throws E_NO_CHECKPOINT, E_CHECKPOINT_CORRUPT, E_CHECKPOINT_SHAPE.
+/// Every tensor of the network must be there. Throws E_NO_CHECKPOINT, E_CHECKPOINT_CORRUPT,
+/// E_CHECKPOINT_SHAPE.
 void load_model(const Network& network, const std::string& file);
 
-/// Copies what the file has of encoder, embeddings and class token; a shape that differs is an error.
+/// Copies what the file has of encoder, embeddings and class token; a shape that differs is an
+/// error.
 void carry_over(const Network& network, const std::string& file);
 
 /// Sets all parameters as `start` says.

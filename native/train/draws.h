@@ -22,7 +22,8 @@ class StepDraws {
   /// Masking noise [B,L]; sorting it sorts (word, index).
   at::Tensor noise(int64_t batch, int64_t patches) const;
   /// Dropped branches and temporal row of a forward pass in training.
-  Stochastic training(Network network, const Behaviour& behaviour, int64_t layers, int64_t batch) const;
+  Stochastic training(Network network, const Behaviour& behaviour, int64_t layers,
+                      int64_t batch) const;
   /// A permutation of the batch, int64 [B].
   at::Tensor partner(int64_t batch) const;
   /// Mixup weight of each sample, float32 [B].

@@ -19,7 +19,9 @@ constexpr int64_t grain = 1 << 14;
 using Four = std::array<float, 4>;
 
 // In (0,1], so that its logarithm is finite.
-float positive(uint32_t word) { return static_cast<float>((word >> 8) + 1) * 0x1p-24F; }
+float positive(uint32_t word) {
+  return static_cast<float>((word >> 8) + 1) * 0x1p-24F;
+}
 
 Four uniform_values(const Words& words, float bound) {
   Four values;
@@ -87,14 +89,17 @@ void draw_initial_weights(const Network& network, uint64_t seed, uint32_t stage)
   const ModelSize& size = network.size();
   std::map<std::string, std::array<int64_t, 3>> fixed;
   if (network.behaviour().sincos_decoder_positions) {
-    fixed = {{"decoder_pos_embed_2D", size.image_grid()}, {"decoder_pos_embed_3D", size.volume_grid()}};
+    fixed = {{"decoder_pos_embed_2D", size.image_grid()},
+             {"decoder_pos_embed_3D", size.volume_grid()}};
   }
   uint32_t place = 0;
   for (const Parameter& parameter : network.parameters()) {
     const Draws draws(seed, stage, place++, Purpose::initial_weights);
     const auto grid = fixed.find(parameter.name);
-    if (grid == fixed.end()) draw(parameter, draws);
-    else parameter.tensor.copy_(sincos_positions(grid->second, size.decoder_width));
+    if (grid == fixed.end())
+      draw(parameter, draws);
+    else
+      parameter.tensor.copy_(sincos_positions(grid->second, size.decoder_width));
   }
 }
 

@@ -88,7 +88,8 @@ void check_size(const ModelSize& size) {
   check_positive("image size", size.image_size, patch_edge);
   for (const int64_t n : size.volume_size) check_positive("volume size", n, patch_edge);
   check_positive("text length", size.text_length, 1);
-  if (size.text_length > text_rows) refuse("text length", "at most 512", std::to_string(size.text_length));
+  if (size.text_length > text_rows)
+    refuse("text length", "at most 512", std::to_string(size.text_length));
   if (size.image_size > 512) refuse("image size", "at most 512", std::to_string(size.image_size));
   const auto grid = size.volume_grid();
   if (grid[0] * grid[1] * grid[2] > 4096) refuse("volume size", "at most 4096 patches", "more");

@@ -1,4 +1,5 @@
-// From a batch as it crosses the boundary to what the network takes: checked, flipped, scaled, cut into patches.
+// From a batch as it crosses the boundary to what the network takes: checked, flipped, scaled, cut
+// into patches.
 #pragma once
 
 #include "model/patch_embedding.h"

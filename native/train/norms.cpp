@@ -36,13 +36,16 @@ double sum_of_squares(const at::Tensor& tensor) {
   std::vector<double> sums(static_cast<size_t>((count + block - 1) / block));
   at::parallel_for(0, static_cast<int64_t>(sums.size()), 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      sums[static_cast<size_t>(i)] = sum_of_block(x + i * block, std::min(block, count - i * block));
+      sums[static_cast<size_t>(i)] =
+          sum_of_block(x + i * block, std::min(block, count - i * block));
     }
   });
   return std::accumulate(sums.begin(), sums.end(), 0.0);
 }
 
-double l2_norm(const at::Tensor& tensor) { return std::sqrt(sum_of_squares(tensor)); }
+double l2_norm(const at::Tensor& tensor) {
+  return std::sqrt(sum_of_squares(tensor));
+}
 
 double gradient_norm(const ParameterList& parameters) {
   double sum = 0;

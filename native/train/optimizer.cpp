@@ -10,7 +10,8 @@
 namespace medcoss {
 namespace {
 
-// Idle parameters see zeros in pieces of this many values, so that no gradient of their size is made.
+// Idle parameters see zeros in pieces of this many values, so that no gradient of their size is
+// made.
 constexpr int64_t idle_piece = 1 << 20;
 
 bool decays(const Parameter& parameter) {
@@ -47,7 +48,8 @@ struct Optimizer::Group {
   }
 };
 
-Optimizer::Optimizer(const ParameterList& parameters, const OptimizerOptions& options, bool move_idle)
+Optimizer::Optimizer(const ParameterList& parameters, const OptimizerOptions& options,
+                     bool move_idle)
     : options_(options), move_idle_(move_idle) {
   for (const Parameter& parameter : parameters) {
     if (!parameter.tensor.requires_grad()) continue;

@@ -1,4 +1,5 @@
-// The probe: a step in evaluation mode with gradients and given draws, for comparison with golden values.
+// The probe: a step in evaluation mode with gradients and given draws, for comparison with golden
+// values.
 #include <ATen/core/grad_mode.h>
 
 #include <utility>
@@ -13,11 +14,12 @@ namespace {
 using Wanted = std::map<std::string, std::vector<int64_t>>;
 
 std::vector<double> values_at(const at::Tensor& gradient, const std::string& name,
-                               const std::vector<int64_t>& at) {
+                              const std::vector<int64_t>& at) {
   const at::Tensor flat = gradient.contiguous();
   std::vector<double> values;
   for (const int64_t index : at) {
-    if (index < 0 || index >= flat.numel()) refuse("index of " + name, "one of its values", std::to_string(index));
+    if (index < 0 || index >= flat.numel())
+      refuse("index of " + name, "one of its values", std::to_string(index));
     values.push_back(flat.data_ptr<float>()[index]);
   }
   return values;

@@ -16,8 +16,8 @@ namespace medcoss {
 struct Trainer::State {
   explicit State(const TrainerOptions& options);
 
-  /// The plain or the replay objective of a batch. `training` switches drop path and temporal draws on; `whole_text`
-  /// computes tokens that the loss does not need.
+  /// The plain or the replay objective of a batch. `training` switches drop path and temporal draws
+  /// on; `whole_text` computes tokens that the loss does not need.
   Outcome objective(const Batch& batch, const StepDraws& draws, bool replay, bool training,
                     bool whole_text) const;
   void clear_gradients() const;
@@ -33,8 +33,8 @@ struct Trainer::State {
   Stochastic student_draws(const StepDraws& draws, bool training, int64_t samples) const;
 };
 
-/// Computes in the trainer's precision while it lives. With bf16 and hardware for it, matrix products take bf16
-/// inputs; weights, sums and losses stay float32.
+/// Computes in the trainer's precision while it lives. With bf16 and hardware for it, matrix
+/// products take bf16 inputs; weights, sums and losses stay float32.
 class PrecisionScope {
  public:
   explicit PrecisionScope(bool bf16);

@@ -19,7 +19,8 @@ namespace {
 
 const TextBatch& labelled(const TextBatch& batch) {
   if (!batch.labels_BL.defined()) refuse("labels", "an id or -100 per token", "none");
-  if (batch.labels_BL.sizes() != batch.ids_BL.sizes()) refuse("labels", "the shape of ids", "another");
+  if (batch.labels_BL.sizes() != batch.ids_BL.sizes())
+    refuse("labels", "the shape of ids", "another");
   return batch;
 }
 
@@ -38,18 +39,22 @@ PrecisionScope::~PrecisionScope() {
 }
 
 Trainer::State::State(const TrainerOptions& trainer_options)
-    : options((check_size(trainer_options.size), check_device(trainer_options.device), trainer_options)),
+    : options((check_size(trainer_options.size), check_device(trainer_options.device),
+               trainer_options)),
       student(options.size, options.behaviour, Network::Role::student),
       optimizer(student.parameters(), options.optimizer, options.behaviour.move_idle_parameters) {
   const auto stage = static_cast<uint32_t>(options.stage);
   start_network(student, options.start, options.seed, stage);
   if (!options.teacher) return;
   teacher = std::make_unique<Network>(options.size, options.behaviour, Network::Role::teacher);
-  if (options.teacher->kind == Start::Kind::same_as_student) copy_parameters(student, *teacher);
-  else start_network(*teacher, *options.teacher, options.seed, stage);
+  if (options.teacher->kind == Start::Kind::same_as_student)
+    copy_parameters(student, *teacher);
+  else
+    start_network(*teacher, *options.teacher, options.seed, stage);
 }
 
-Stochastic Trainer::State::student_draws(const StepDraws& draws, bool training, int64_t samples) const {
+Stochastic Trainer::State::student_draws(const StepDraws& draws, bool training,
+                                         int64_t samples) const {
   if (!training) return {};
   return draws.training(StepDraws::Network::student, options.behaviour, options.size.encoder_layers,
                         samples);
@@ -83,7 +88,8 @@ Outcome Trainer::State::replayed(const Batch& batch, const StepDraws& draws, boo
                                         options.size.encoder_layers, samples);
   }
   if (const auto* text = std::get_if<TextBatch>(&batch)) {
-    const TextInput mixed = mixup(prepare_text(*text, options.size), draws, behaviour.mixup_real_spans);
+    const TextInput mixed =
+        mixup(prepare_text(*text, options.size), draws, behaviour.mixup_real_spans);
     return distil(pair, behaviour.distillation_include_padding ? mixed : trimmed(mixed));
   }
   const VisualInput mixed = mixup(prepare_visual(batch, options.size), draws);

@@ -1,7 +1,7 @@
 // One network with its optimiser on one device: what the addon wraps.
 //
-// Invariant: every result follows from the options, the batch and its key; no state but weights and moments.
-// Shape letters: B batch, L tokens, H height, W width, D depth, C channels.
+// Invariant: every result follows from the options, the batch and its key; no state but weights and
+// moments. Shape letters: B batch, L tokens, H height, W width, D depth, C channels.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -33,7 +33,8 @@ struct Start {
   Kind kind = Kind::random;
   /// A folder that holds model.safetensors, or that file.
   std::string path;
-  /// Only encoder and embeddings are copied, as between stages; otherwise every tensor must be there.
+  /// Only encoder and embeddings are copied, as between stages; otherwise every tensor must be
+  /// there.
   bool carry_over = false;
   uint64_t formula_seed = 0;
 };

@@ -61,7 +61,8 @@ void assign(const Problem& problem, const at::Tensor& centres_KD, Labels& labels
   });
 }
 
-// Samples of each cluster in ascending order: those of cluster c are members[starts[c]] to members[starts[c + 1] - 1].
+// Samples of each cluster in ascending order: those of cluster c are members[starts[c]] to
+// members[starts[c + 1] - 1].
 struct Members {
   std::vector<int64_t> starts, members;
 
@@ -71,7 +72,8 @@ struct Members {
     std::partial_sum(starts.begin(), starts.end(), starts.begin());
     std::vector<int64_t> next(starts.begin(), starts.end() - 1);
     for (size_t i = 0; i < labels.size(); ++i) {
-      members[static_cast<size_t>(next[static_cast<size_t>(labels[i])]++)] = static_cast<int64_t>(i);
+      members[static_cast<size_t>(next[static_cast<size_t>(labels[i])]++)] =
+          static_cast<int64_t>(i);
     }
   }
 };
@@ -115,9 +117,10 @@ std::vector<double> own_distances(const Problem& problem, const at::Tensor& cent
   return distances;
 }
 
-// As scikit-learn does it: the samples farthest from their own centres become the centres of empty clusters and leave
-// the sums of their old ones.
-void refill(const Problem& problem, const at::Tensor& centres_KD, const Labels& labels, Sums& sums) {
+// As scikit-learn does it: the samples farthest from their own centres become the centres of empty
+// clusters and leave the sums of their old ones.
+void refill(const Problem& problem, const at::Tensor& centres_KD, const Labels& labels,
+            Sums& sums) {
   std::vector<int64_t> empty;
   for (int64_t c = 0; c < problem.clusters; ++c) {
     if (sums.counts_K[static_cast<size_t>(c)] == 0) empty.push_back(c);
@@ -225,12 +228,14 @@ Moments moments_of(const at::Tensor& data_ND) {
 
 void check(const KmeansOptions& options) {
   const at::Tensor& data = options.data_ND;
-  if (data.dim() != 2 || data.size(0) < 1 || data.size(1) < 1) refuse("data", "[N,d]", "another shape");
+  if (data.dim() != 2 || data.size(0) < 1 || data.size(1) < 1)
+    refuse("data", "[N,d]", "another shape");
   if (options.clusters < 1 || options.clusters > data.size(0)) {
     refuse("clusters", "1 to " + std::to_string(data.size(0)), std::to_string(options.clusters));
   }
   if (options.max_iterations < 1) refuse("maxIterations", "at least 1", "less");
-  if (!options.centres_KD.defined() && options.restarts < 1) refuse("restarts", "at least 1", "less");
+  if (!options.centres_KD.defined() && options.restarts < 1)
+    refuse("restarts", "at least 1", "less");
   const bool fits = !options.centres_KD.defined() ||
                     options.centres_KD.sizes() == at::IntArrayRef{options.clusters, data.size(1)};
   if (!fits) refuse("centres", "[clusters,d]", "another shape");
@@ -249,9 +254,9 @@ KmeansResult kmeans(const KmeansOptions& options) {
   const bool given = options.centres_KD.defined();
   Run best;
   for (int64_t restart = 0; restart < (given ? 1 : options.restarts); ++restart) {
-    at::Tensor start = given ? options.centres_KD.contiguous()
-                             : kmeans_seeds(data, options.clusters, options.seed,
-                                            static_cast<uint32_t>(restart));
+    at::Tensor start =
+        given ? options.centres_KD.contiguous()
+              : kmeans_seeds(data, options.clusters, options.seed, static_cast<uint32_t>(restart));
     Run run = lloyd(problem, std::move(start), options.max_iterations, tolerance);
     if (restart == 0 || run.inertia < best.inertia) best = std::move(run);
   }

@@ -1,4 +1,5 @@
-// Lloyd's k-means with scikit-learn's rules (k-means++, restarts, tolerance, refilled empty clusters).
+// Lloyd's k-means with scikit-learn's rules (k-means++, restarts, tolerance, refilled empty
+// clusters).
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -84,7 +84,8 @@ std::vector<int64_t> candidates_of(const std::vector<float>& closest, const Draw
 
 }  // namespace
 
-at::Tensor kmeans_seeds(const at::Tensor& data_ND, int64_t clusters, uint64_t seed, uint32_t restart) {
+at::Tensor kmeans_seeds(const at::Tensor& data_ND, int64_t clusters, uint64_t seed,
+                        uint32_t restart) {
   const Draws draws(seed, 0, restart, Purpose::kmeans);
   const int64_t samples = data_ND.size(0);
   const auto trials = 2 + static_cast<int64_t>(std::log(static_cast<double>(clusters)));
@@ -94,7 +95,8 @@ at::Tensor kmeans_seeds(const at::Tensor& data_ND, int64_t clusters, uint64_t se
   for (int64_t c = 0; c < clusters; ++c) {
     const auto index = static_cast<uint32_t>(c);
     const std::vector<int64_t> candidates =
-        c == 0 ? std::vector<int64_t>{static_cast<int64_t>(draws.below(static_cast<uint64_t>(samples), 0))}
+        c == 0 ? std::vector<int64_t>{static_cast<int64_t>(
+                     draws.below(static_cast<uint64_t>(samples), 0))}
                : candidates_of(closest, draws, index, trials);
     const at::Tensor distances_NT = distances_to(data_ND, norms, candidates);
     const std::vector<double> sums = potentials(closest, distances_NT);

@@ -29,8 +29,8 @@ struct Labels {
   }
 };
 
-at::Tensor without_gradient(const Network& teacher, const VisualInput& input, const Masking& masking,
-                            const Stochastic& stochastic) {
+at::Tensor without_gradient(const Network& teacher, const VisualInput& input,
+                            const Masking& masking, const Stochastic& stochastic) {
   const at::NoGradGuard no_grad;
   return teacher.encode_visual(input, masking, stochastic);
 }
@@ -43,7 +43,8 @@ Outcome masked_patches(const Network& network, const VisualInput& input, const a
   result.masking = random_masking(noise, network.behaviour().mask_ratio);
   result.encoded = network.encode_visual(input, result.masking, stochastic);
   const at::Tensor hidden = network.decoder().forward(result.encoded, result.masking, input.kind);
-  const at::Tensor target = normalise_patches(gather_rows(input.patches_BLV, result.masking.removed_BR));
+  const at::Tensor target =
+      normalise_patches(gather_rows(input.patches_BLV, result.masking.removed_BR));
   result.loss = at::mse_loss(network.decoder().predict(hidden, input.kind), target);
   return result;
 }
@@ -57,8 +58,8 @@ Outcome masked_words(const Network& network, const TextInput& input, const at::T
   return result;
 }
 
-Outcome masked_words_whole(const Network& network, const TextInput& input, const at::Tensor& labels_BL,
-                           const Stochastic& stochastic) {
+Outcome masked_words_whole(const Network& network, const TextInput& input,
+                           const at::Tensor& labels_BL, const Stochastic& stochastic) {
   const Labels labels(labels_BL, input.ids_BL.size(1));
   Outcome result;
   result.encoded = network.encode_text(input, stochastic);
@@ -70,7 +71,8 @@ Outcome masked_words_whole(const Network& network, const TextInput& input, const
 Outcome distil(const Pair& pair, const VisualInput& mixed, const at::Tensor& noise) {
   Outcome result;
   result.masking = random_masking(noise, pair.student.behaviour().mask_ratio);
-  const at::Tensor target = without_gradient(pair.teacher, mixed, result.masking, pair.teacher_draws);
+  const at::Tensor target =
+      without_gradient(pair.teacher, mixed, result.masking, pair.teacher_draws);
   result.encoded = pair.student.encode_visual(mixed, result.masking, pair.student_draws);
   result.loss = at::mse_loss(result.encoded, target);
   return result;

@@ -1,4 +1,5 @@
-// The self-supervised objectives: masked patches, masked words, and distillation on replayed samples.
+// The self-supervised objectives: masked patches, masked words, and distillation on replayed
+// samples.
 //
 // Shape letters: B batch, L tokens, K kept patches, W encoder width, D decoder width.
 #pragma once
@@ -24,8 +25,8 @@ Outcome masked_patches(const Network& network, const VisualInput& input, const a
 Outcome masked_words(const Network& network, const TextInput& input, const at::Tensor& labels_BL,
                      const Stochastic& stochastic);
 /// The same with the encoder's whole output.
-Outcome masked_words_whole(const Network& network, const TextInput& input, const at::Tensor& labels_BL,
-                           const Stochastic& stochastic);
+Outcome masked_words_whole(const Network& network, const TextInput& input,
+                           const at::Tensor& labels_BL, const Stochastic& stochastic);
 
 /// Student and frozen teacher with their own randomness.
 struct Pair {
@@ -39,8 +40,8 @@ Outcome distil(const Pair& pair, const VisualInput& mixed, const at::Tensor& noi
 /// The same for text, over all positions or over the real ones.
 Outcome distil(const Pair& pair, const TextInput& mixed);
 
-/// Cuts what every sequence of the batch has as padding. Exact for real tokens under every attention mask, since none
-/// lets a query see beyond the longest sequence.
+/// Cuts what every sequence of the batch has as padding. Exact for real tokens under every
+/// attention mask, since none lets a query see beyond the longest sequence.
 TextInput trimmed(const TextInput& input);
 
 }  // namespace medcoss
