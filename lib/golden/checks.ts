@@ -39,15 +39,14 @@ export interface StoredGradient {
   val: readonly number[];
 }
 
+/** The unbiased one, as the stored deviations are. */
 function standardDeviation(values: ArrayLike<number>): number {
   let sum = 0;
-  let squares = 0;
-  for (let i = 0; i < values.length; i++) {
-    sum += values[i] as number;
-    squares += (values[i] as number) ** 2;
-  }
+  for (let i = 0; i < values.length; i++) sum += values[i] as number;
   const mean = sum / values.length;
-  return Math.sqrt(Math.max(0, squares / values.length - mean * mean));
+  let squares = 0;
+  for (let i = 0; i < values.length; i++) squares += ((values[i] as number) - mean) ** 2;
+  return Math.sqrt(squares / (values.length - 1));
 }
 
 /** Largest distance of two arrays; infinite where their lengths differ, NaN where a value is NaN. */
