@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmdirSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
 import type { Batch } from "../../lib/batch.js";
@@ -11,12 +12,12 @@ import { microDataset, microModel, microStore, microTraining } from "../helpers/
 
 const training = { ...microTraining, reconstructions: 0 };
 
-/** Images of which some are not numbers. */
+/** Volumes of which some are not numbers. */
 function broken(from: number): Dataset {
   return {
-    kind: "image2d",
+    kind: "volume3d",
     length: 8,
-    record: { dtype: "f32", shape: [32, 32, 1] },
+    record: { dtype: "f32", shape: [16, 32, 32] },
     read(index, { data }) {
       data.fill(index >= from ? Number.NaN : index / 8);
       if (index < from) for (let i = 0; i < data.length; i++) data[i] = Math.sin(i * (index + 1));
@@ -100,17 +101,24 @@ t.test("CUDA where there is none is E_NO_CUDA", { skip: gpu }, async (t) => {
   });
 });
 
-/** Mounts a file system of 16 MiB; false where that is not allowed. */
-function mountSmall(folder: string): boolean {
-  const size = "size=16m";
-  return spawnSync("mount", ["-t", "tmpfs", "-o", size, "tmpfs", folder]).status === 0;
+/** A file system of 16 MiB, to be unmounted; undefined where that is not allowed. */
+function smallDisk(): { path: string; remove(): void } | undefined {
+  const path = mkdtempSync(join(tmpdir(), "medcoss-disk-"));
+  const { status } = spawnSync("mount", ["-t", "tmpfs", "-o", "size=16m", "tmpfs", path]);
+  const remove = () => {
+    if (status === 0) spawnSync("umount", ["-l", path]);
+    rmdirSync(path);
+  };
+  if (status === 0) return { path, remove };
+  remove();
+  return undefined;
 }
 
 t.test("a full disk keeps the last checkpoint", async (t) => {
-  const disk = join(t.testdir({ disk: {} }), "disk");
-  if (!mountSmall(disk)) return t.pass("not tried", { skip: "nothing can be mounted here" });
-  t.teardown(() => spawnSync("umount", ["-l", disk]));
-  const out = join(disk, "run");
+  const disk = smallDisk();
+  if (!disk) return t.pass("not tried", { skip: "nothing can be mounted here" });
+  t.teardown(disk.remove);
+  const out = join(disk.path, "run");
   const data = microDataset("image2d", 8);
   const model = { ...microModel, encoderWidth: 48, vocabulary: 2000 };
   const config = { modality: "own", data, ...training, model, out, checkpoint: { steps: 1 } };
