@@ -1,7 +1,7 @@
 // A JavaScript call that runs on an executor and settles one promise.
 //
-// Invariant: `work` sees no JavaScript value; `deliver` runs on the JavaScript thread. The object that the call was
-// made on is referenced until then.
+// Invariant: `work` sees no JavaScript value; `deliver` runs on the JavaScript thread. The object
+// that the call was made on is referenced until then.
 #pragma once
 
 #include <napi.h>
@@ -66,7 +66,9 @@ class Call final : public Completion {
 
 // Result of calls that resolve to undefined.
 struct Nothing {};
-inline Napi::Value to_undefined(Napi::Env env, const Nothing&) { return env.Undefined(); }
+inline Napi::Value to_undefined(Napi::Env env, const Nothing&) {
+  return env.Undefined();
+}
 
 // A job for an executor that runs `call` and sends it home.
 template <typename Result>

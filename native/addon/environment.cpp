@@ -24,8 +24,8 @@ std::shared_ptr<Environment> Environment::of(Napi::Env env) {
 
 Environment::Environment(Napi::Env env) : env_(env) {
   const auto name = Napi::String::New(env, "medcoss");
-  check(env, napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this,
-                                             &Environment::on_completion, &channel_));
+  check(env, napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr,
+                                             this, &Environment::on_completion, &channel_));
   check(env, napi_unref_threadsafe_function(env, channel_));
   // Hooks run last in, first out: this one comes before the channel's own.
   check(env, napi_add_env_cleanup_hook(env, &Environment::on_teardown, this));
@@ -43,8 +43,7 @@ void Environment::settled() {
 
 void Environment::complete(std::unique_ptr<Completion> completion) {
   Completion* raw = completion.release();
-  const napi_status status =
-      napi_call_threadsafe_function(channel_, raw, napi_tsfn_nonblocking);
+  const napi_status status = napi_call_threadsafe_function(channel_, raw, napi_tsfn_nonblocking);
   // Refused only while the environment ends; what belongs to JavaScript dies with it.
   if (status != napi_ok) raw->abandon();
 }

@@ -1,7 +1,8 @@
-// What the addon keeps for one JavaScript environment (the main thread or a worker): its executors and the channel on
-// which finished calls come back to its event loop.
+// What the addon keeps for one JavaScript environment (the main thread or a worker): its executors
+// and the channel on which finished calls come back to its event loop.
 //
-// Invariant: when the environment is torn down, every executor has been joined, so no thread of ours outlives it.
+// Invariant: when the environment is torn down, every executor has been joined, so no thread of
+// ours outlives it.
 #pragma once
 
 #include <napi.h>
@@ -25,7 +26,8 @@ class Completion {
 
 class Environment {
  public:
-  // Makes the state of `env`; it is shared by `env` and by the objects that outlive its instance data.
+  // Makes the state of `env`; it is shared by `env` and by the objects that outlive its instance
+  // data.
   static void create(Napi::Env env);
   static std::shared_ptr<Environment> of(Napi::Env env);
 

@@ -13,7 +13,8 @@ namespace {
 
 std::atomic<int64_t> configured_threads{0};
 
-// OpenMP keeps its thread count per calling thread, so each executor takes over the configured one by itself.
+// OpenMP keeps its thread count per calling thread, so each executor takes over the configured one
+// by itself.
 void apply_threads() {
   const int64_t count = configured_threads.load();
   if (count > 0 && thread_count() != count) medcoss::configure_threads(count);

@@ -1,7 +1,8 @@
 // One thread that runs jobs first in, first out.
 //
-// Invariant: jobs never run two at a time, and after `join` none runs or waits. LibTorch's gradient mode and thread
-// count are per thread, so everything that a trainer computes happens on one executor.
+// Invariant: jobs never run two at a time, and after `join` none runs or waits. LibTorch's gradient
+// mode and thread count are per thread, so everything that a trainer computes happens on one
+// executor.
 #pragma once
 
 #include <condition_variable>
@@ -25,7 +26,8 @@ class Executor {
   // Adds a job. Returns false, and drops it, after `finish` or `abandon`.
   bool post(Job job);
 
-  // Adds the last job; the thread ends after it. Returns false where it already ended or is about to.
+  // Adds the last job; the thread ends after it. Returns false where it already ended or is about
+  // to.
   bool finish(Job last);
 
   // Drops the jobs that wait; the thread ends after the running one.
@@ -45,7 +47,8 @@ class Executor {
   std::thread thread_;
 };
 
-// Sets how many threads LibTorch uses for one operation, for every executor of the process from its next job on.
+// Sets how many threads LibTorch uses for one operation, for every executor of the process from its
+// next job on.
 void configure_threads(int64_t count);
 
 }  // namespace medcoss::addon

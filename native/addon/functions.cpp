@@ -59,7 +59,8 @@ Napi::Value Formula(const Napi::CallbackInfo& info) {
     const int64_t count = read_integer(info[1], "count", 0, max_count);
     const int64_t seed = read_integer(info[2], "seed", 0, max_safe_integer);
     auto result = Napi::Float64Array::New(info.Env(), static_cast<size_t>(count));
-    formula(info[0].As<Napi::String>().Utf8Value(), count, static_cast<uint64_t>(seed), result.Data());
+    formula(info[0].As<Napi::String>().Utf8Value(), count, static_cast<uint64_t>(seed),
+            result.Data());
     return result;
   });
 }
@@ -85,7 +86,8 @@ template <typename Result>
 Napi::Value on_shared_executor(const Napi::CallbackInfo& info, typename Call<Result>::Work work,
                                typename Call<Result>::Convert convert) {
   const auto environment = Environment::of(info.Env());
-  auto call = std::make_unique<Call<Result>>(info.Env(), Napi::Object(), std::move(work), std::move(convert));
+  auto call = std::make_unique<Call<Result>>(info.Env(), Napi::Object(), std::move(work),
+                                             std::move(convert));
   const Napi::Promise promise = call->promise();
   environment->expect();
   environment->shared_executor().post(job_of(*environment, std::move(call)));
@@ -118,7 +120,8 @@ Napi::Value Resample(const Napi::CallbackInfo& info) {
     if (options.has("outside")) outside = options.number("outside");
     ResampleGrid grid;
     for (size_t axis = 0; axis < 3; axis++) grid[axis] = {size[axis], scale[axis], shift[axis]};
-    return on_shared_executor<at::Tensor>(info, [=] { return resample(voxels, grid, outside); }, to_float32);
+    return on_shared_executor<at::Tensor>(
+        info, [=] { return resample(voxels, grid, outside); }, to_float32);
   });
 }
 
@@ -140,13 +143,15 @@ Napi::Value Kmeans(const Napi::CallbackInfo& info) {
     plan.clusters = options.integer("clusters", 1, samples);
     plan.data_ND = options.tensor("data", {samples, dimensions}, {napi_float32_array});
     if (options.has("centres")) {
-      plan.centres_KD = options.tensor("centres", {plan.clusters, dimensions}, {napi_float32_array});
+      plan.centres_KD =
+          options.tensor("centres", {plan.clusters, dimensions}, {napi_float32_array});
     }
     plan.seed = static_cast<uint64_t>(options.integer("seed", 0, max_safe_integer));
     plan.restarts = options.integer("restarts", 1, max_edge);
     plan.max_iterations = options.integer("maxIterations", 1, max_count);
     plan.tolerance = options.number("tolerance", 0, 1);
-    return on_shared_executor<KmeansResult>(info, [plan] { return kmeans(plan); }, to_kmeans_result);
+    return on_shared_executor<KmeansResult>(
+        info, [plan] { return kmeans(plan); }, to_kmeans_result);
   });
 }
 

@@ -12,14 +12,18 @@ namespace {
 
 constexpr const char* allocator_message = "DefaultCPUAllocator";
 
-Failure internal(const std::string& problem) { return {"E_INTERNAL", {{"problem", problem}}}; }
+Failure internal(const std::string& problem) {
+  return {"E_INTERNAL", {{"problem", problem}}};
+}
 
 Failure out_of_memory(const char* device, const std::string& problem) {
   return {"E_OUT_OF_MEMORY", {{"device", device}, {"problem", problem}}};
 }
 
 // The first line: LibTorch appends its own stack to the text.
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+std::string first_line(const std::string& text) {
+  return text.substr(0, text.find('\n'));
+}
 
 }  // namespace
 

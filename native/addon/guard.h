@@ -1,7 +1,8 @@
 // The one place where C++ exceptions become JavaScript errors.
 //
-// Invariant: every entry from JavaScript and every job on an executor passes through `guarded` or `Failure::current`,
-// so no exception other than Napi::Error reaches node-addon-api, and none leaves a thread.
+// Invariant: every entry from JavaScript and every job on an executor passes through `guarded` or
+// `Failure::current`, so no exception other than Napi::Error reaches node-addon-api, and none
+// leaves a thread.
 #pragma once
 
 #include <napi.h>
@@ -11,8 +12,8 @@
 
 namespace medcoss::addon {
 
-// An error as data, so that it can cross from an executor to the JavaScript thread. Its text is made in JavaScript,
-// from the registry of codes.
+// An error as data, so that it can cross from an executor to the JavaScript thread. Its text is
+// made in JavaScript, from the registry of codes.
 struct Failure {
   std::string code;
   std::map<std::string, std::string> values;

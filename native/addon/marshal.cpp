@@ -27,13 +27,15 @@ void check_heads(const Reader& size, const char* width_name, const char* heads_n
   }
 }
 
-void check_grid(const Reader& size, const char* name, std::initializer_list<int64_t> edges, int64_t positions) {
+void check_grid(const Reader& size, const char* name, std::initializer_list<int64_t> edges,
+                int64_t positions) {
   int64_t patches = 1;
   for (const int64_t edge : edges) {
     if (edge % patch_edge != 0) size.refuse(name, "multiples of " + std::to_string(patch_edge));
     patches *= edge / patch_edge;
   }
-  if (patches > positions) size.refuse(name, "a size of at most " + std::to_string(positions) + " patches");
+  if (patches > positions)
+    size.refuse(name, "a size of at most " + std::to_string(positions) + " patches");
 }
 
 std::string shape_text(const std::vector<double>& numbers) {
@@ -109,7 +111,8 @@ Start read_start(const Reader& start, bool teacher) {
 }
 
 // Refuses a value outside [low, high], but not `also`.
-void check_values(const at::Tensor& values, int64_t low, int64_t high, const char* argument, int64_t also) {
+void check_values(const at::Tensor& values, int64_t low, int64_t high, const char* argument,
+                  int64_t also) {
   const auto* data = values.data_ptr<int32_t>();
   for (int64_t i = 0; i < values.numel(); i++) {
     if ((data[i] < low || data[i] > high) && data[i] != also) {
@@ -148,7 +151,8 @@ ImageBatch read_image(const Reader& batch, const ModelSize& size) {
   if (batch.has("crops")) {
     result.crops_B4 = batch.tensor("crops", {shape[0], 4}, {napi_float32_array});
     check_crops(result.crops_B4, shape[1], shape[2], "batch.crops");
-    if (result.pixels_BHWC.scalar_type() != at::kByte) batch.refuse("pixels", "a Uint8Array, as crops are given");
+    if (result.pixels_BHWC.scalar_type() != at::kByte)
+      batch.refuse("pixels", "a Uint8Array, as crops are given");
   } else if (shape[1] != size.image_size || shape[2] != size.image_size) {
     const std::string edge = std::to_string(size.image_size);
     batch.refuse("shape", "[B," + edge + "," + edge + ",C] where there are no crops");
@@ -161,8 +165,8 @@ VolumeBatch read_volume(const Reader& batch, const ModelSize& size) {
   const auto shape = batch.integers("shape", 4, 1, max_edge);
   const auto& volume = size.volume_size;
   if (shape[1] != volume[0] || shape[2] != volume[1] || shape[3] != volume[2]) {
-    batch.refuse("shape", "[B," + std::to_string(volume[0]) + "," + std::to_string(volume[1]) + "," +
-                              std::to_string(volume[2]) + "]");
+    batch.refuse("shape", "[B," + std::to_string(volume[0]) + "," + std::to_string(volume[1]) +
+                              "," + std::to_string(volume[2]) + "]");
   }
   VolumeBatch result;
   result.voxels_BDHW = batch.tensor("voxels", shape, {napi_int16_array, napi_float32_array});
@@ -180,7 +184,8 @@ void check_crops(const at::Tensor& crops_B4, int64_t height, int64_t width, cons
     const auto box = crops[i];
     // Negated so that NaN is refused too.
     const bool inside = box[0] >= 0 && box[1] >= 0 && box[2] >= 1 && box[3] >= 1 &&
-                        box[0] + box[2] <= static_cast<float>(height) && box[1] + box[3] <= static_cast<float>(width);
+                        box[0] + box[2] <= static_cast<float>(height) &&
+                        box[1] + box[3] <= static_cast<float>(width);
     if (!inside) {
       refuse(std::string(argument) + "[" + std::to_string(i) + "]",
              "top, left, height, width of a box of a pixel or more inside " +

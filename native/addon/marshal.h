@@ -1,4 +1,5 @@
-// From JavaScript values to the plain structures of the trainer; ranges and shapes are checked here.
+// From JavaScript values to the plain structures of the trainer; ranges and shapes are checked
+// here.
 #pragma once
 
 #include <napi.h>
@@ -24,6 +25,7 @@ struct StepOptions {
 };
 // What is injected must have the shapes that `batch` asks for.
 StepOptions read_step_options(const Napi::Value& value, const Batch& batch, const ModelSize& size);
-ProbeOptions read_probe_options(const Napi::Value& value, const Batch& batch, const ModelSize& size);
+ProbeOptions read_probe_options(const Napi::Value& value, const Batch& batch,
+                                const ModelSize& size);
 
 }  // namespace medcoss::addon

@@ -12,9 +12,10 @@ namespace medcoss::addon {
 namespace {
 
 const char* type_name(napi_typedarray_type type) {
-  static constexpr const char* names[] = {"Int8Array",    "Uint8Array",   "Uint8ClampedArray", "Int16Array",
-                                           "Uint16Array",  "Int32Array",   "Uint32Array",       "Float32Array",
-                                           "Float64Array", "BigInt64Array", "BigUint64Array"};
+  static constexpr const char* names[] = {"Int8Array",     "Uint8Array",    "Uint8ClampedArray",
+                                          "Int16Array",    "Uint16Array",   "Int32Array",
+                                          "Uint32Array",   "Float32Array",  "Float64Array",
+                                          "BigInt64Array", "BigUint64Array"};
   const auto index = static_cast<size_t>(type);
   return index < std::size(names) ? names[index] : "typed array";
 }
@@ -41,8 +42,8 @@ struct ArrayView {
 ArrayView view(const Napi::Value& value) {
   ArrayView result;
   void* data = nullptr;
-  const napi_status status = napi_get_typedarray_info(value.Env(), value, &result.type, &result.length, &data,
-                                                      nullptr, nullptr);
+  const napi_status status = napi_get_typedarray_info(value.Env(), value, &result.type,
+                                                      &result.length, &data, nullptr, nullptr);
   if (status != napi_ok) throw Napi::Error::New(value.Env());
   result.data = data;
   return result;
@@ -89,13 +90,21 @@ Reader::Reader(const Napi::Value& value, std::string path) : path_(std::move(pat
   object_ = value.As<Napi::Object>();
 }
 
-std::string Reader::name_of(const char* name) const { return path_ + "." + name; }
+std::string Reader::name_of(const char* name) const {
+  return path_ + "." + name;
+}
 
-Napi::Value Reader::value(const char* name) const { return object_.Get(name); }
+Napi::Value Reader::value(const char* name) const {
+  return object_.Get(name);
+}
 
-bool Reader::has(const char* name) const { return !value(name).IsUndefined(); }
+bool Reader::has(const char* name) const {
+  return !value(name).IsUndefined();
+}
 
-Reader Reader::child(const char* name) const { return Reader(value(name), name_of(name)); }
+Reader Reader::child(const char* name) const {
+  return Reader(value(name), name_of(name));
+}
 
 void Reader::refuse(const char* name, const std::string& expected) const {
   medcoss::refuse(name_of(name), expected, describe(value(name)));
@@ -119,7 +128,8 @@ int64_t Reader::integer(const char* name, int64_t low, int64_t high) const {
   const Napi::Value found = value(name);
   const double number = found.IsNumber() ? found.As<Napi::Number>().DoubleValue() : NAN;
   // Negated so that NaN is refused too.
-  if (!(number >= static_cast<double>(low) && number <= static_cast<double>(high)) || number != std::floor(number)) {
+  if (!(number >= static_cast<double>(low) && number <= static_cast<double>(high)) ||
+      number != std::floor(number)) {
     refuse(name, range_text("an integer", std::to_string(low), std::to_string(high)));
   }
   return static_cast<int64_t>(number);
@@ -149,12 +159,14 @@ size_t Reader::choice(const char* name, std::initializer_list<const char*> allow
   refuse(name, all);
 }
 
-std::vector<int64_t> Reader::integers(const char* name, size_t count, int64_t low, int64_t high) const {
+std::vector<int64_t> Reader::integers(const char* name, size_t count, int64_t low,
+                                      int64_t high) const {
   const std::string expected =
       std::to_string(count) + range_text(" integers", std::to_string(low), std::to_string(high));
   std::vector<int64_t> result;
   for (const double number : numbers(name, count)) {
-    if (number != std::floor(number) || number < static_cast<double>(low) || number > static_cast<double>(high)) {
+    if (number != std::floor(number) || number < static_cast<double>(low) ||
+        number > static_cast<double>(high)) {
       medcoss::refuse(name_of(name), expected, show(number));
     }
     result.push_back(static_cast<int64_t>(number));
@@ -170,7 +182,8 @@ std::vector<double> Reader::numbers(const char* name, size_t count) const {
   for (uint32_t i = 0; i < count; i++) {
     const Napi::Value one = found.As<Napi::Array>().Get(i);
     if (!one.IsNumber() || !std::isfinite(one.As<Napi::Number>().DoubleValue())) {
-      medcoss::refuse(name_of(name) + "[" + std::to_string(i) + "]", "a finite number", describe(one));
+      medcoss::refuse(name_of(name) + "[" + std::to_string(i) + "]", "a finite number",
+                      describe(one));
     }
     result.push_back(one.As<Napi::Number>().DoubleValue());
   }
@@ -185,7 +198,8 @@ int64_t Reader::length(const char* name) const {
 at::Tensor Reader::tensor(const char* name, const Shape& shape,
                           std::initializer_list<napi_typedarray_type> types) const {
   std::string expected;
-  for (const auto type : types) expected += (expected.empty() ? "" : " or ") + std::string(type_name(type));
+  for (const auto type : types)
+    expected += (expected.empty() ? "" : " or ") + std::string(type_name(type));
   int64_t count = 1;
   bool overflow = false;
   for (const int64_t edge : shape) overflow |= __builtin_mul_overflow(count, edge, &count);

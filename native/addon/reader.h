@@ -1,4 +1,5 @@
-// Reads arguments that come from JavaScript, with one form of refusal: "Expected X for Y, received Z" (E_ARGUMENT).
+// Reads arguments that come from JavaScript, with one form of refusal: "Expected X for Y, received
+// Z" (E_ARGUMENT).
 //
 // Invariant: what is read is a copy; nothing that a Reader returns points into JavaScript's memory.
 #pragma once
@@ -39,8 +40,10 @@ class Reader {
 
   // The number of elements of a typed array, 0 for anything else.
   int64_t length(const char* name) const;
-  // Copies a typed array into a fresh tensor of `shape`. The array must have one of the given types.
-  at::Tensor tensor(const char* name, const Shape& shape, std::initializer_list<napi_typedarray_type> types) const;
+  // Copies a typed array into a fresh tensor of `shape`. The array must have one of the given
+  // types.
+  at::Tensor tensor(const char* name, const Shape& shape,
+                    std::initializer_list<napi_typedarray_type> types) const;
 
   Napi::Value value(const char* name) const;
   std::string name_of(const char* name) const;

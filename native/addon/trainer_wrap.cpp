@@ -47,17 +47,17 @@ Trainer& TrainerWrap::Slot::get() {
 }
 
 Napi::Function TrainerWrap::define(Napi::Env env) {
-  return DefineClass(env, "Trainer",
-                     {InstanceMethod("ready", &TrainerWrap::Ready),
-                      InstanceMethod("trainStep", &TrainerWrap::TrainStep),
-                      InstanceMethod("evaluate", &TrainerWrap::Evaluate),
-                      InstanceMethod("features", &TrainerWrap::Features),
-                      InstanceMethod("reconstruct", &TrainerWrap::Reconstruct),
-                      InstanceMethod("probe", &TrainerWrap::RunProbe),
-                      InstanceMethod("parameterNorms", &TrainerWrap::ParameterNorms),
-                      InstanceMethod("save", &TrainerWrap::Save),
-                      InstanceMethod("load", &TrainerWrap::Load),
-                      InstanceMethod("close", &TrainerWrap::Close)});
+  return DefineClass(
+      env, "Trainer",
+      {InstanceMethod("ready", &TrainerWrap::Ready),
+       InstanceMethod("trainStep", &TrainerWrap::TrainStep),
+       InstanceMethod("evaluate", &TrainerWrap::Evaluate),
+       InstanceMethod("features", &TrainerWrap::Features),
+       InstanceMethod("reconstruct", &TrainerWrap::Reconstruct),
+       InstanceMethod("probe", &TrainerWrap::RunProbe),
+       InstanceMethod("parameterNorms", &TrainerWrap::ParameterNorms),
+       InstanceMethod("save", &TrainerWrap::Save), InstanceMethod("load", &TrainerWrap::Load),
+       InstanceMethod("close", &TrainerWrap::Close)});
 }
 
 TrainerWrap::TrainerWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<TrainerWrap>(info) {
@@ -86,10 +86,12 @@ void TrainerWrap::check_open() const {
 }
 
 template <typename Result>
-Napi::Value TrainerWrap::submit(const Napi::CallbackInfo& info, std::function<Result(Trainer&)> work,
+Napi::Value TrainerWrap::submit(const Napi::CallbackInfo& info,
+                                std::function<Result(Trainer&)> work,
                                 typename Call<Result>::Convert convert) {
   auto on_executor = [slot = slot_, work = std::move(work)] { return work(slot->get()); };
-  auto call = std::make_unique<Call<Result>>(info.Env(), Value(), std::move(on_executor), std::move(convert));
+  auto call = std::make_unique<Call<Result>>(info.Env(), Value(), std::move(on_executor),
+                                             std::move(convert));
   const Napi::Promise promise = call->promise();
   environment_->expect();
   executor_->post(job_of(*environment_, std::move(call)));
@@ -125,7 +127,8 @@ Napi::Value TrainerWrap::Evaluate(const Napi::CallbackInfo& info) {
     const Batch batch = read_batch(info[0], size_);
     const StepKey key = read_key(info[1]);
     return submit<StepResult>(
-        info, [batch, key](Trainer& trainer) { return trainer.evaluate(batch, key); }, to_step_result);
+        info, [batch, key](Trainer& trainer) { return trainer.evaluate(batch, key); },
+        to_step_result);
   });
 }
 
@@ -159,7 +162,8 @@ Napi::Value TrainerWrap::RunProbe(const Napi::CallbackInfo& info) {
     const StepKey key = read_key(info[1]);
     const ProbeOptions options = read_probe_options(info[2], batch, size_);
     return submit<Probe>(
-        info, [batch, key, options](Trainer& trainer) { return trainer.probe(batch, key, options); },
+        info,
+        [batch, key, options](Trainer& trainer) { return trainer.probe(batch, key, options); },
         to_probe);
   });
 }
@@ -168,7 +172,8 @@ Napi::Value TrainerWrap::ParameterNorms(const Napi::CallbackInfo& info) {
   return asynchronous(info, [&] {
     check_open();
     using Norms = std::map<std::string, double>;
-    return submit<Norms>(info, [](Trainer& trainer) { return trainer.parameter_norms(); }, to_norms);
+    return submit<Norms>(
+        info, [](Trainer& trainer) { return trainer.parameter_norms(); }, to_norms);
   });
 }
 
@@ -207,7 +212,8 @@ Napi::Value TrainerWrap::Close(const Napi::CallbackInfo& info) {
       slot->trainer.reset();
       return Nothing{};
     };
-    auto retire = [environment = environment_, executor = executor_](Napi::Env env, const Nothing&) {
+    auto retire = [environment = environment_, executor = executor_](Napi::Env env,
+                                                                     const Nothing&) {
       environment->retire(executor);
       return env.Undefined();
     };

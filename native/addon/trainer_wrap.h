@@ -1,7 +1,8 @@
 // The JavaScript class `Trainer`: one medcoss::Trainer behind one executor.
 //
-// Invariant: the trainer is made, used and destroyed on its executor only. While a call is in flight the object is
-// referenced, so it is collected idle; a collected object hands its trainer's destruction to the executor.
+// Invariant: the trainer is made, used and destroyed on its executor only. While a call is in
+// flight the object is referenced, so it is collected idle; a collected object hands its trainer's
+// destruction to the executor.
 #pragma once
 
 #include <napi.h>

@@ -2,7 +2,15 @@ import t from "tap";
 import { loadBinding } from "../../lib/native/load.js";
 import type { NativeTrainerOptions } from "../../lib/native/types.js";
 import { configureThreads, formula, kmeans, Trainer } from "../../lib/trainer.js";
-import { imageBatch, key, microOptions, microSize, plain, textBatch, volumeBatch } from "../helpers/trainer.js";
+import {
+  imageBatch,
+  key,
+  microOptions,
+  microSize,
+  plain,
+  textBatch,
+  volumeBatch,
+} from "../helpers/trainer.js";
 
 const refused = { name: "MedcossError", code: "E_ARGUMENT" };
 // biome-ignore lint/suspicious/noExplicitAny: wrong values on purpose
@@ -38,7 +46,11 @@ t.test("batches that do not fit are refused, and the trainer goes on", async (t)
     { ...image, crops: new Float32Array(8) },
     { ...image, crops: Float32Array.of(0, 0, 64, 65, 0, 0, 64, 64) },
     { ...image, flips: new Uint8Array(3) },
-    { ...imageBatch(), pixels: Float32Array.from(image.pixels), crops: new Float32Array(8).fill(1) },
+    {
+      ...imageBatch(),
+      pixels: Float32Array.from(image.pixels),
+      crops: new Float32Array(8).fill(1),
+    },
     { ...volume, shape: [2, 16, 64, 32] },
     { ...volume, voxels: new Uint8Array(volume.voxels.length) },
     { ...volume, scale: Number.NaN },
@@ -74,7 +86,15 @@ t.test("arrays are copied before the call returns", async (t) => {
 t.test("keys, options and paths are checked", async (t) => {
   await using trainer = await Trainer.create(microOptions());
   const batch: Wrong = textBatch();
-  const keys: Wrong[] = [undefined, {}, { stage: 0 }, key(-1), key(2 ** 32), key(0.5), key(0, 65536)];
+  const keys: Wrong[] = [
+    undefined,
+    {},
+    { stage: 0 },
+    key(-1),
+    key(2 ** 32),
+    key(0.5),
+    key(0, 65536),
+  ];
   for (const wrong of keys) await t.rejects(trainer.evaluate(batch, wrong), refused);
   const options: Wrong[] = [
     undefined,

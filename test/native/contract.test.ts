@@ -21,7 +21,10 @@ function membersOf(name: string): Member[] {
   if (!found) throw new Error(`no interface ${name}`);
   return (found as ts.InterfaceDeclaration).members.map((member) => ({
     name: member.name?.getText(source) ?? "",
-    comment: ts.getJSDocCommentsAndTags(member).map((tag) => tag.getText(source)).join(" "),
+    comment: ts
+      .getJSDocCommentsAndTags(member)
+      .map((tag) => tag.getText(source))
+      .join(" "),
     promised: ts.isMethodSignature(member) && /^Promise</.test(member.type?.getText(source) ?? ""),
   }));
 }

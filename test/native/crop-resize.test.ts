@@ -72,7 +72,10 @@ t.test("agrees with the definition in float64 where nothing is clipped", async (
     size,
   });
   for (let x = 0; x < size; x++) {
-    const down = naiveLine(across.map((row) => row[x] as number), size);
+    const down = naiveLine(
+      across.map((row) => row[x] as number),
+      size,
+    );
     const worst = down.map((value, y) => Math.abs(value / 255 - (found[y * size + x] as number)));
     t.ok(Math.max(...worst) <= 1.01 / 255);
   }

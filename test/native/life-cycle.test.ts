@@ -34,7 +34,9 @@ t.test("closing waits for the calls made before, in their order", async (t) => {
       return result;
     }),
   );
-  const closes = [trainer.close(), trainer.close()].map((done) => done.then(() => order.push("closed")));
+  const closes = [trainer.close(), trainer.close()].map((done) =>
+    done.then(() => order.push("closed")),
+  );
   await t.rejects(trainer.evaluate(textBatch(), key(0)), closed, "already while closing");
   const results = await Promise.all(calls);
   await Promise.all(closes);

@@ -13,16 +13,21 @@ t.test("a missing addon names every place tried", async (t) => {
 });
 
 t.test("the local build comes before the prebuilt one", async (t) => {
-  const binary = { Release: { "medcoss.node": "" } };
-  const root = t.testdir({ build: { native: binary }, prebuilds: { "linux-x64": binary.Release } });
-  t.equal(findBinaries(root), join(root, "build/native/Release"));
-  const shipped = t.testdir({ prebuilds: { "linux-x64": binary.Release } });
-  t.equal(findBinaries(shipped), join(shipped, "prebuilds/linux-x64"));
+  const root = t.testdir({
+    both: {
+      build: { native: { Release: { "medcoss.node": "" } } },
+      prebuilds: { "linux-x64": { "medcoss.node": "" } },
+    },
+    shipped: { prebuilds: { "linux-x64": { "medcoss.node": "" } } },
+  });
+  t.equal(findBinaries(join(root, "both")), join(root, "both/build/native/Release"));
+  t.equal(findBinaries(join(root, "shipped")), join(root, "shipped/prebuilds/linux-x64"));
 });
 
 t.test("a damaged addon says what the dynamic linker says", async (t) => {
   const folder = t.testdir({});
-  for (const name of ["medcoss.node", "medcoss_loader.node"]) writeFileSync(join(folder, name), "x");
+  for (const name of ["medcoss.node", "medcoss_loader.node"])
+    writeFileSync(join(folder, name), "x");
   t.throws(() => loadFrom(folder), { code: "E_ADDON_LOAD", message: /medcoss\.node.*too short/ });
 });
 

@@ -9,8 +9,16 @@ t.test("philox gives the known answers and the same words in both languages", as
   const full = 0xffffffff;
   // Known answers of Random123 for Philox 4x32-10.
   const known: Array<[[number, number], [number, number, number, number], number[]]> = [
-    [[0, 0], [0, 0, 0, 0], [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8]],
-    [[full, full], [full, full, full, full], [0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd]],
+    [
+      [0, 0],
+      [0, 0, 0, 0],
+      [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8],
+    ],
+    [
+      [full, full],
+      [full, full, full, full],
+      [0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd],
+    ],
     [
       [0xa4093822, 0x299f31d0],
       [0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344],

@@ -16,7 +16,11 @@ function naive(voxels: Float32Array, { shape, size, scale, shift, outside }: Gri
   const at = (z: number, y: number, x: number) => voxels[(z * height + y) * width + x] as number;
   const result: number[] = [];
   for (let i = 0; i < size[0] * size[1] * size[2]; i++) {
-    const index = [Math.floor(i / (size[1] * size[2])), Math.floor(i / size[2]) % size[1], i % size[2]];
+    const index = [
+      Math.floor(i / (size[1] * size[2])),
+      Math.floor(i / size[2]) % size[1],
+      i % size[2],
+    ];
     const position = index.map((n, axis) => n * (scale[axis] as number) + (shift[axis] as number));
     const out = position.some((p, axis) => p < -0.5 || p >= (shape[axis] as number) - 0.5);
     let value = 0;
@@ -66,7 +70,13 @@ t.test("the half voxel around the outermost centres is inside", async (t) => {
 });
 
 t.test("refuses what does not fit", async (t) => {
-  const good = { voxels, shape, size: shape, scale: [1, 1, 1] as Triple, shift: [0, 0, 0] as Triple };
+  const good = {
+    voxels,
+    shape,
+    size: shape,
+    scale: [1, 1, 1] as Triple,
+    shift: [0, 0, 0] as Triple,
+  };
   const wrong = [
     { shape: [5, 7, 7] as Triple },
     { size: [0, 1, 1] as Triple },

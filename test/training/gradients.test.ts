@@ -24,7 +24,11 @@ const names = [
 const STEP_KEY = key(0);
 
 /** One plain gradient step of size `rate` seen through AdamW's first step: every value moves by about `rate`. */
-async function lossAfterStep(options: NativeTrainerOptions, batch: Batch, rate: number): Promise<number> {
+async function lossAfterStep(
+  options: NativeTrainerOptions,
+  batch: Batch,
+  rate: number,
+): Promise<number> {
   await using trainer = await Trainer.create(options);
   await trainer.trainStep(batch, STEP_KEY, { learningRate: rate, objective: "plain" });
   return (await trainer.probe(batch, STEP_KEY, { objective: "plain" })).loss;
@@ -43,7 +47,10 @@ t.test("gradients predict how the loss changes along the optimiser's first step"
       objective: "plain",
       gradients: names.map((name) => ({ name, at: [0, 1] })),
     });
-    t.ok(names.some((name) => before.gradients[name] !== undefined), `${batch.kind} has gradients`);
+    t.ok(
+      names.some((name) => before.gradients[name] !== undefined),
+      `${batch.kind} has gradients`,
+    );
     t.ok(Object.values(before.gradients).every(({ l2 }) => Number.isFinite(l2)));
     const after = await lossAfterStep(options, batch, rate);
     t.ok(after < before.loss, `${batch.kind}: ${before.loss} to ${after}`);
@@ -58,7 +65,8 @@ t.test("a kind gives gradients to its own parts only", async (t) => {
     const received = Object.keys(gradients);
     t.ok(received.some((name) => own[batch.kind].test(name)));
     t.ok(received.some((name) => name.startsWith("fused_encoder.")));
-    if (batch.kind === "text") t.notOk(received.some((name) => /^(decoder_blocks|video_embed)/.test(name)));
+    if (batch.kind === "text")
+      t.notOk(received.some((name) => /^(decoder_blocks|video_embed)/.test(name)));
     else t.notOk(received.some((name) => /^(mlm_head|token_embed)/.test(name)));
   }
 });

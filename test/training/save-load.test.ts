@@ -7,7 +7,12 @@ import type { Batch } from "../../lib/batch.js";
 import { Trainer } from "../../lib/trainer.js";
 import { key, microBatches, microOptions, plain } from "../helpers/trainer.js";
 
-async function run(trainer: Trainer, batches: Batch[], from: number, to: number): Promise<number[]> {
+async function run(
+  trainer: Trainer,
+  batches: Batch[],
+  from: number,
+  to: number,
+): Promise<number[]> {
   const losses: number[] = [];
   for (let step = from; step < to; step++) {
     const batch = batches[step % batches.length] as Batch;

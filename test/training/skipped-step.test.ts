@@ -1,5 +1,5 @@
-import { join } from "node:path";
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import t from "tap";
 import { Trainer } from "../../lib/trainer.js";
 import { imageBatch, key, microOptions, plain, volumeBatch } from "../helpers/trainer.js";

@@ -1,7 +1,7 @@
 // Shape suffixes: B image, H W rows and columns, C channel.
 //
-// Both passes are one kernel that blends rows: the horizontal pass works on the transposed image, so that its inner
-// loop runs over contiguous bytes too.
+// Both passes are one kernel that blends rows: the horizontal pass works on the transposed image,
+// so that its inner loop runs over contiguous bytes too.
 #include "ops/cpu/crop_resize.h"
 
 #include <ATen/Parallel.h>
@@ -63,13 +63,13 @@ Taps make_taps(int64_t from, int64_t to) {
 }
 
 // Integer products need AVX2 for speed; the choice is made when the library is loaded.
-__attribute__((target_clones("avx2", "default"))) void add_row(int32_t* sums, const uint8_t* row, int32_t weight,
-                                                                int64_t length) {
+__attribute__((target_clones("avx2", "default"))) void add_row(int32_t* sums, const uint8_t* row,
+                                                               int32_t weight, int64_t length) {
   for (int64_t i = 0; i < length; i++) sums[i] += row[i] * weight;
 }
 
 __attribute__((target_clones("avx2", "default"))) void round_row(uint8_t* out, const int32_t* sums,
-                                                                  int64_t length) {
+                                                                 int64_t length) {
   for (int64_t i = 0; i < length; i++) {
     out[i] = static_cast<uint8_t>(std::clamp(sums[i] >> weight_bits, 0, 255));
   }
@@ -81,14 +81,16 @@ void blend_rows(const uint8_t* in, int64_t length, const Taps& taps, uint8_t* ou
   for (const auto& row : taps.rows) {
     std::fill(sums.begin(), sums.end(), 1 << (weight_bits - 1));
     for (size_t k = 0; k < row.weights.size(); k++) {
-      add_row(sums.data(), in + (row.first + static_cast<int64_t>(k)) * length, row.weights[k], length);
+      add_row(sums.data(), in + (row.first + static_cast<int64_t>(k)) * length, row.weights[k],
+              length);
     }
     round_row(out, sums.data(), length);
     out += length;
   }
 }
 
-// Rows and columns exchanged, pixels of C bytes kept: out[x][y] = in[y][x], `pitch` bytes between the rows of `in`.
+// Rows and columns exchanged, pixels of C bytes kept: out[x][y] = in[y][x], `pitch` bytes between
+// the rows of `in`.
 template <int C>
 void transpose(const uint8_t* in, int64_t pitch, int64_t height, int64_t width, uint8_t* out) {
   for (int64_t x = 0; x < width; x++) {
@@ -106,7 +108,8 @@ struct Box {
 Box whole_box(float top, float left, float height, float width) {
   const auto rounded = [](double edge) { return static_cast<int64_t>(std::nearbyint(edge)); };
   const Box box{rounded(top), rounded(left), 0, 0};
-  return {box.top, box.left, rounded(double{top} + height) - box.top, rounded(double{left} + width) - box.left};
+  return {box.top, box.left, rounded(double{top} + height) - box.top,
+          rounded(double{left} + width) - box.left};
 }
 
 template <int C>
@@ -121,7 +124,8 @@ void write_image(const uint8_t* in, int64_t size, bool flip, float* out) {
 
 // Resizes rows, then columns: [height][width] in `image` -> [size][size] transposed.
 template <int C>
-std::vector<uint8_t> resize_both(const std::vector<uint8_t>& image, int64_t height, int64_t width, int64_t size) {
+std::vector<uint8_t> resize_both(const std::vector<uint8_t>& image, int64_t height, int64_t width,
+                                 int64_t size) {
   std::vector<uint8_t> rows(size * width * C);
   std::vector<uint8_t> turned(rows.size());
   std::vector<uint8_t> done(size * size * C);
@@ -132,11 +136,13 @@ std::vector<uint8_t> resize_both(const std::vector<uint8_t>& image, int64_t heig
 }
 
 template <int C>
-void resize_one(const uint8_t* image, int64_t image_width, const Box& box, bool flip, int64_t size, float* out) {
+void resize_one(const uint8_t* image, int64_t image_width, const Box& box, bool flip, int64_t size,
+                float* out) {
   const uint8_t* corner = image + (box.top * image_width + box.left) * C;
   const int64_t pitch = image_width * C;
   std::vector<uint8_t> cut(box.height * box.width * C);
-  // Clipping between the passes makes their order visible; this is when Pillow 13 shortens the columns first.
+  // Clipping between the passes makes their order visible; this is when Pillow 13 shortens the
+  // columns first.
   if (box.height > size && box.height - size > 2 * (box.width - size)) {
     for (int64_t y = 0; y < box.height; y++) {
       std::copy_n(corner + y * pitch, box.width * C, cut.data() + y * box.width * C);
@@ -153,8 +159,8 @@ void resize_one(const uint8_t* image, int64_t image_width, const Box& box, bool 
 
 }  // namespace
 
-at::Tensor crop_resize(const at::Tensor& pixels_BHWC, const at::Tensor& crops_B4, const at::Tensor& flips_B,
-                       int64_t size) {
+at::Tensor crop_resize(const at::Tensor& pixels_BHWC, const at::Tensor& crops_B4,
+                       const at::Tensor& flips_B, int64_t size) {
   const at::Tensor pixels = pixels_BHWC.contiguous();
   const int64_t count = pixels.size(0);
   const int64_t height = pixels.size(1);
@@ -168,11 +174,12 @@ at::Tensor crop_resize(const at::Tensor& pixels_BHWC, const at::Tensor& crops_B4
   at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) {
       const float* crop = crops.defined() ? crops.const_data_ptr<float>() + 4 * i : nullptr;
-      const Box box = crop ? whole_box(crop[0], crop[1], crop[2], crop[3]) : Box{0, 0, height, width};
+      const Box box =
+          crop ? whole_box(crop[0], crop[1], crop[2], crop[3]) : Box{0, 0, height, width};
       const bool flip = flips.defined() && (flips.const_data_ptr<uint8_t>()[i] & 1) != 0;
       const auto resize = channels == 1 ? resize_one<1> : resize_one<3>;
-      resize(pixels.const_data_ptr<uint8_t>() + i * height * width * channels, width, box, flip, size,
-             out.data_ptr<float>() + i * size * size * channels);
+      resize(pixels.const_data_ptr<uint8_t>() + i * height * width * channels, width, box, flip,
+             size, out.data_ptr<float>() + i * size * size * channels);
     }
   });
   return out;

@@ -1,6 +1,7 @@
 // Shape suffixes: D H W slices, rows, columns.
 //
-// The four input rows around an output row are blended once over contiguous memory; only the last axis gathers.
+// The four input rows around an output row are blended once over contiguous memory; only the last
+// axis gathers.
 #include "ops/cpu/resample.h"
 
 #include <ATen/Parallel.h>
@@ -30,7 +31,8 @@ std::vector<Tap> make_taps(const ResampleAxis& axis, int64_t count) {
     const double position = static_cast<double>(i) * axis.scale + axis.shift;
     const double clamped = std::clamp(position, 0.0, last);
     const auto low = static_cast<int64_t>(clamped);
-    taps.push_back({low, std::min(low + 1, count - 1), static_cast<float>(clamped - static_cast<double>(low)),
+    taps.push_back({low, std::min(low + 1, count - 1),
+                    static_cast<float>(clamped - static_cast<double>(low)),
                     position >= -0.5 && position < last + 0.5});
   }
   return taps;
@@ -57,7 +59,8 @@ void blend_rows(const Plane& in, const Tap& z, const Tap& y, float* out) {
 
 }  // namespace
 
-at::Tensor resample(const at::Tensor& voxels_DHW, const ResampleGrid& grid, std::optional<double> outside) {
+at::Tensor resample(const at::Tensor& voxels_DHW, const ResampleGrid& grid,
+                    std::optional<double> outside) {
   const at::Tensor voxels = voxels_DHW.contiguous();
   const auto z_taps = make_taps(grid[0], voxels.size(0));
   const auto y_taps = make_taps(grid[1], voxels.size(1));

@@ -18,8 +18,10 @@ struct ResampleAxis {
 
 using ResampleGrid = std::array<ResampleAxis, 3>;
 
-/// Resamples float32 [D,H,W]. Positions outside [-0.5, n - 0.5) on any axis give `outside` where it is set, else the
-/// nearest voxel; the half voxel around the outermost centres takes their value, as in ITK.
-at::Tensor resample(const at::Tensor& voxels_DHW, const ResampleGrid& grid, std::optional<double> outside);
+/// Resamples float32 [D,H,W]. Positions outside [-0.5, n - 0.5) on any axis give `outside` where it
+/// is set, else the nearest voxel; the half voxel around the outermost centres takes their value,
+/// as in ITK.
+at::Tensor resample(const at::Tensor& voxels_DHW, const ResampleGrid& grid,
+                    std::optional<double> outside);
 
 }  // namespace medcoss
