@@ -3,7 +3,7 @@
  * spacing, so the axes are taken as nibabel takes an array with the identity matrix: i to the right, j to the front,
  * k to the head.
  */
-import { Dataset, File as Hdf5File, ready } from "h5wasm/node";
+import type { Dataset, File as Hdf5File } from "h5wasm/node";
 import { MedcossError } from "../../errors.js";
 import { type Triple, toCanonical } from "./orientation.js";
 import {
@@ -20,6 +20,10 @@ const ORIENTATION = "RAS";
 
 function fail(problem: string): never {
   throw new MedcossError("E_FILE_FORMAT", { format: NAME, problem });
+}
+
+function isDataset(entity: unknown): entity is Dataset {
+  return (entity as { type?: string } | null)?.type === "Dataset";
 }
 
 function voxelsOf(dataset: Dataset): ArrayLike<number> {
@@ -40,7 +44,7 @@ function typeName(dataset: Dataset): string {
 
 function readVolume(file: Hdf5File, options: DecodeOptions): DecodedVolume {
   const dataset = file.get(options.hdf5Dataset);
-  if (!(dataset instanceof Dataset)) fail(`it has no data set ${options.hdf5Dataset}`);
+  if (!isDataset(dataset)) fail(`it has no data set ${options.hdf5Dataset}`);
   const { type } = dataset.metadata;
   const extent = (dataset.shape ?? []).filter((n, axis, all) => n !== 1 || axis >= all.length - 3);
   if (type !== 0 && type !== 1) fail("its data set does not hold numbers");
@@ -63,8 +67,9 @@ function readVolume(file: Hdf5File, options: DecodeOptions): DecodedVolume {
 }
 
 async function decode(path: string, options: DecodeOptions): Promise<DecodedVolume> {
+  const { File, ready } = await import("h5wasm/node");
   await ready;
-  const file = new Hdf5File(path, "r");
+  const file = new File(path, "r");
   try {
     return readVolume(file, options);
   } finally {

@@ -8,7 +8,6 @@ import { appendFile } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { recipeKinds } from "../../config/pack.js";
 import { MedcossError } from "../../errors.js";
-import { configureThreads, resample } from "../../trainer.js";
 import { formatFor } from "../formats/index.js";
 import type { Table } from "../formats/types.js";
 import { prepareCt } from "../preprocess/ct.js";
@@ -22,7 +21,7 @@ import {
   rawText,
 } from "../preprocess/report.js";
 import type { Resample, Tile } from "../preprocess/volume.js";
-import { loadTokenizer, type Tokenizer } from "../tokenizer.js";
+import type { Tokenizer } from "../tokenizer.js";
 import type { FileResult, RecordNote, Settings, Task, TaskFailure } from "./protocol.js";
 import { sideOf } from "./split.js";
 
@@ -36,18 +35,24 @@ interface Prepared {
 
 type Emit = (record: ArrayBufferView) => Promise<void>;
 
-let threadsSet = false;
+let resampler: Promise<Resample> | undefined;
 
-/** Every core has a process of its own already. */
-const resampleAlone: Resample = (options) => {
-  if (!threadsSet) configureThreads(1);
-  threadsSet = true;
-  return resample(options);
+/** Loads the addon when the first volume comes. Every core has a process of its own, so one thread is enough. */
+async function loadResampler(): Promise<Resample> {
+  const { configureThreads, resample } = await import("../../trainer.js");
+  configureThreads(1);
+  return resample;
+}
+
+const resampleAlone: Resample = async (options) => {
+  resampler ??= loadResampler();
+  return (await resampler)(options);
 };
 
 let loaded: { path: string; tokenizer: Promise<Tokenizer> } | undefined;
 
-function tokenizerAt(path: string): Promise<Tokenizer> {
+async function tokenizerAt(path: string): Promise<Tokenizer> {
+  const { loadTokenizer } = await import("../tokenizer.js");
   if (loaded?.path !== path) loaded = { path, tokenizer: loadTokenizer(path) };
   return loaded.tokenizer;
 }
