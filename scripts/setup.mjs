@@ -4,7 +4,7 @@
  * Invariant: needs nothing but Node.js; every part is made only when what it is made from has changed, so a second run
  * does next to nothing. Two runs at once are safe: the second waits. Nothing is written to stdout.
  */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { searchLibtorch } from "../lib/native/libtorch/find.mjs";
@@ -25,21 +25,37 @@ const stamps = openStamps(root);
  * @typedef {{ run: () => Promise<void> } | undefined} Work
  */
 
+/** @param {string} file @returns {Record<string, { version?: string, optional?: boolean }>} */
+function lockedPackages(file) {
+  try {
+    return JSON.parse(readFileSync(join(root, file), "utf8")).packages ?? {};
+  } catch {
+    return {};
+  }
+}
+
+/** Whether npm installed exactly what the lock file says, however it was called. */
+function modulesFit() {
+  if (!existsSync(join(root, "node_modules", ".package-lock.json"))) return false;
+  const wanted = lockedPackages("package-lock.json");
+  const installed = lockedPackages("node_modules/.package-lock.json");
+  return Object.entries(wanted).every(
+    ([name, { version, optional }]) =>
+      name === "" || (name in installed ? installed[name]?.version === version : optional === true),
+  );
+}
+
 /** @returns {Work} */
 function modulesWork() {
-  const digest = digestOf(root, ["package-lock.json", ".npmrc"]);
-  const present = existsSync(join(root, "node_modules", ".package-lock.json"));
-  if (present && stamps.fits("modules", digest)) return undefined;
+  if (modulesFit()) return undefined;
   return {
-    run: async () => {
-      await runStep(root, {
+    run: () =>
+      runStep(root, {
         name: "npm",
         label: "Installing node modules",
         command: "npm",
         args: ["ci", "--no-audit", "--no-fund"],
-      });
-      stamps.set("modules", digest);
-    },
+      }),
   };
 }
 

@@ -17,9 +17,11 @@ import { Problem } from "./problem.mjs";
 
 /**
  * @typedef {import("./pins.mjs").Wheel} Wheel
+ * @typedef {{ wheels: Wheel[], need: { download: number, unpacked: number } }} WheelSet
  * @typedef {object} InstallOptions
  * @property {boolean} [cuda] with the libraries that a GPU needs
  * @property {string[]} [files] wheels that are at hand, for machines without a network
+ * @property {WheelSet} [set] what to install in place of the pinned wheels
  * @property {NodeJS.ProcessEnv} [env]
  * @property {(line: string) => void} [log]
  */
@@ -77,14 +79,17 @@ async function download(pip, wheel, folder) {
   }
 }
 
-/** Among files at hand, those whose digest is a pinned one. @param {string[]} files @returns {Promise<Map<string, string>>} */
-async function byDigest(files) {
+/**
+ * Files at hand by their digest; each must be one of the wheels.
+ * @param {string[]} files @param {Wheel[]} wheels @returns {Promise<Map<string, string>>}
+ */
+async function byDigest(files, wheels) {
   const found = new Map();
   for (const file of files) {
     if (!existsSync(file)) throw failed(`${file} does not exist`);
     found.set(await sha256(file), file);
   }
-  const known = new Set(cudaWheels.map((wheel) => wheel.sha256));
+  const known = new Set(wheels.map((wheel) => wheel.sha256));
   for (const [digest, file] of found) {
     if (!known.has(digest))
       throw failed(`${file} is not one of the pinned wheels (sha256 ${digest})`);
@@ -92,11 +97,11 @@ async function byDigest(files) {
   return found;
 }
 
-/** Every wheel as a file with the right digest. @param {Wheel[]} wheels @param {Required<InstallOptions>} options */
-async function collect(wheels, { files, env, log }) {
+/** Every wheel as a file with the right digest. @param {Required<InstallOptions>} options */
+async function collect({ set: { wheels }, files, env, log }) {
   const folder = join(cacheFolder(env), "wheels");
   await mkdir(folder, { recursive: true });
-  const given = await byDigest(files);
+  const given = await byDigest(files, wheels);
   let pip;
   const paths = [];
   for (const wheel of wheels) {
@@ -153,8 +158,8 @@ async function installInto(options) {
   const final = installFolder(kind, options.env);
   const present = examine("cache", join(final, "torch"));
   if (present.found) return present.found;
-  await checkDisk(cache, diskNeed[kind], options.log);
-  const paths = await collect(options.cuda ? cudaWheels : cpuWheels, options);
+  await checkDisk(cache, options.set.need, options.log);
+  const paths = await collect(options);
   for (const name of await readdir(cache)) {
     if (/^libtorch-.*\.tmp$/.test(name)) await rm(join(cache, name), { recursive: true });
   }
@@ -175,6 +180,9 @@ async function installInto(options) {
  */
 export async function installLibtorch({
   cuda = false,
+  set = cuda
+    ? { wheels: cudaWheels, need: diskNeed.cuda }
+    : { wheels: cpuWheels, need: diskNeed.cpu },
   files = [],
   env = process.env,
   log = () => {},
@@ -183,7 +191,7 @@ export async function installLibtorch({
   try {
     await mkdir(cache, { recursive: true });
     const wait = () => log("waiting for another process that installs LibTorch");
-    return await exclusively(cache, () => installInto({ cuda, files, env, log }), wait);
+    return await exclusively(cache, () => installInto({ cuda, set, files, env, log }), wait);
   } catch (error) {
     if (error instanceof Problem) throw error;
     throw failed(error instanceof Error ? error.message : String(error));
