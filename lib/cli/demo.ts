@@ -96,6 +96,9 @@ async function run(out: string): Promise<void> {
     );
     watching.stop();
     printResult(result, (Date.now() - started) / 1000);
+  } catch (error) {
+    if (controller.signal.aborted) process.stderr.write("The same command goes on from there.\n");
+    throw error;
   } finally {
     files.stop();
     watching.stop();
