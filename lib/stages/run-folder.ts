@@ -18,8 +18,8 @@ import { type PlainObject, readConfigFile } from "../config/parse.js";
 import { differences } from "../config/resolve.js";
 import { MedcossError } from "../errors.js";
 import { flushFolder, replaceJson, writing } from "../files.js";
+import { type Lock, lockFolder } from "../lock.js";
 import { MODEL_FILE, readState, STATE_FILE } from "./checkpoint.js";
-import { type Lock, lockFolder } from "./lock.js";
 import type { StageResult } from "./types.js";
 
 const CONFIG_FILE = "config.json";

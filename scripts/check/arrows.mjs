@@ -22,7 +22,16 @@ const libraryLayers = [
   ["trainer.ts"],
   ["config"],
   ["native"],
-  ["batch.ts", "errors.ts", "files.ts", "format.ts", "random.ts", "safetensors.ts", "version.ts"],
+  [
+    "batch.ts",
+    "errors.ts",
+    "files.ts",
+    "format.ts",
+    "lock.ts",
+    "random.ts",
+    "safetensors.ts",
+    "version.ts",
+  ],
 ];
 
 /** @param {string} root @param {string} folder @param {RegExp} kind */

@@ -18,7 +18,7 @@ import {
 import { parseConfig } from "../../config/parse.js";
 import { MedcossError } from "../../errors.js";
 import { writing } from "../../files.js";
-import { lockFolder } from "../../stages/lock.js";
+import { lockFolder } from "../../lock.js";
 import { parameters, parametersDigest, recordFormat } from "../preprocess/recipes.js";
 import { openStore } from "../store.js";
 import {

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
-import { lockFolder, ownerOf } from "../../lib/stages/lock.js";
+import { lockFolder, ownerOf } from "../lib/lock.js";
 
 t.test("a folder has one owner at a time", async (t) => {
   const folder = join(t.testdir(), "run");

@@ -7,8 +7,8 @@
 import { readFileSync } from "node:fs";
 import { link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { MedcossError } from "../errors.js";
-import { writing } from "../files.js";
+import { MedcossError } from "./errors.js";
+import { writing } from "./files.js";
 
 export interface Owner {
   pid: number;
