@@ -70,7 +70,7 @@ function showProgress(): { hooks: PackHooks; stop(): void } {
       bar = progress(files, modality);
       current = modality;
     }
-    const rate = `${rest.records} records, ${rest.recordsPerSecond.toFixed(0)}/s`;
+    const rate = `${rest.records} records, ${rest.recordsPerSecond.toPrecision(3)}/s`;
     bar?.update(done, rejected > 0 ? `${rate}, ${rejected} rejected` : rate);
   };
   return { hooks: { onProgress }, stop: () => bar?.stop() };
@@ -88,7 +88,7 @@ function printResult({ out, modalities, rejected, warnings }: PackResult): void 
       train: counts.train,
       validation: counts.validation,
       time: formatDuration(seconds),
-      "records/s": Math.round(recordsPerSecond),
+      "records/s": Number(recordsPerSecond.toPrecision(3)),
     })),
   );
   const reasons = new Map<string, number>();

@@ -6,7 +6,7 @@ import { readStore, small, writeCorpus, writeImage } from "../helpers/corpus.js"
 
 t.setTimeout(120_000);
 const folder = t.testdir();
-const { images, xray, report } = await writeCorpus(folder);
+const { xray, report } = await writeCorpus(folder);
 await pack({ out: join(folder, "store"), sources: [xray, report], ...small });
 
 t.test("--hash-paths leaves no name in the store", async (t) => {

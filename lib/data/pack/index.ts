@@ -198,6 +198,7 @@ async function packOne(
     await writer.abandon();
     throw error;
   }
+  tally.stop();
   warn(run, modality, writer);
   return { tally, added: writer.added, files: inputs.files.length };
 }

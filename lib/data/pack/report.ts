@@ -63,9 +63,15 @@ export class Tally {
   readonly rejected: Rejected[] = [];
   readonly skipped = new Map<string, number>();
   readonly #started = performance.now();
+  #stopped?: number;
 
+  /** Time until `stop`, or until now. */
   get seconds(): number {
-    return (performance.now() - this.#started) / 1000;
+    return ((this.#stopped ?? performance.now()) - this.#started) / 1000;
+  }
+
+  stop(): void {
+    this.#stopped = performance.now();
   }
 
   /** The parts of one table count as one file. */

@@ -28,6 +28,12 @@ function clip(voxels: Float32Array, [low, high]: [number, number]): void {
   }
 }
 
+function toInt16(voxels: Float32Array): Int16Array {
+  const out = new Int16Array(voxels.length);
+  for (let i = 0; i < out.length; i++) out[i] = Math.round(voxels[i] as number);
+  return out;
+}
+
 /** Voxels along each axis at the wanted spacing: rounded along z, cut off in-plane, as published. */
 function sizeAt(volume: DecodedVolume, spacing: [number, number, number], wanted: number): Shape {
   const ratios = spacing.map((edge) => Math.round((edge / wanted) * 1e4) / 1e4) as Shape;
@@ -96,7 +102,7 @@ export async function prepareCt(
     if (isConstant(part)) continue;
     const turned = options.inPlane === "columns" ? transposeInPlane(part) : part;
     const tile = await resizeItk(turned, options.size, resample);
-    tiles.push({ voxels: Int16Array.from(tile.voxels, Math.round), slices: [start, end] });
+    tiles.push({ voxels: toInt16(tile.voxels), slices: [start, end] });
   }
   return requireTiles(tiles);
 }

@@ -22,15 +22,20 @@ type Options = Preprocessing["mri"];
 /** Clips to the percentiles and normalises with the population's standard deviation; undefined for a constant tile. */
 function normalise(tile: Volume, [low, high]: [number, number]): Float32Array | undefined {
   const [least, most] = percentiles(tile.voxels, [low, high]) as [number, number];
-  const out = Float32Array.from(tile.voxels, (value) => Math.min(most, Math.max(least, value)));
+  const { length } = tile.voxels;
+  const out = new Float32Array(length);
   let sum = 0;
-  for (const value of out) sum += value;
-  const mean = sum / out.length;
+  for (let i = 0; i < length; i++) {
+    const value = Math.min(most, Math.max(least, tile.voxels[i] as number));
+    out[i] = value;
+    sum += value;
+  }
+  const mean = sum / length;
   let squares = 0;
-  for (const value of out) squares += (value - mean) ** 2;
-  const deviation = Math.sqrt(squares / out.length);
+  for (let i = 0; i < length; i++) squares += ((out[i] as number) - mean) ** 2;
+  const deviation = Math.sqrt(squares / length);
   if (!(deviation > 0)) return undefined;
-  for (let i = 0; i < out.length; i++) out[i] = ((out[i] as number) - mean) / deviation;
+  for (let i = 0; i < length; i++) out[i] = ((out[i] as number) - mean) / deviation;
   return out;
 }
 

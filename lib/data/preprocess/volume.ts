@@ -108,7 +108,8 @@ export function checkContent({ voxels }: Volume): void {
   let low = Number.POSITIVE_INFINITY;
   let high = Number.NEGATIVE_INFINITY;
   let finite = 0;
-  for (const value of voxels) {
+  for (let i = 0; i < voxels.length; i++) {
+    const value = voxels[i] as number;
     if (!Number.isFinite(value)) continue;
     finite++;
     if (value < low) low = value;
@@ -122,8 +123,9 @@ export function checkContent({ voxels }: Volume): void {
 
 /** Whether all voxels are equal. */
 export function isConstant({ voxels }: Volume): boolean {
-  const first = voxels[0];
-  return voxels.every((value) => value === first);
+  let i = 1;
+  while (i < voxels.length && voxels[i] === voxels[0]) i++;
+  return i >= voxels.length;
 }
 
 /** One record of a volume, with the slices it was cut from. */
