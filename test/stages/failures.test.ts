@@ -120,7 +120,7 @@ t.test("a full disk keeps the last checkpoint", async (t) => {
   t.teardown(disk.remove);
   const out = join(disk.path, "run");
   const data = microDataset("image2d", 8);
-  const model = { ...microModel, encoderWidth: 48, vocabulary: 2000 };
+  const model = { ...microModel, encoderWidth: 96, vocabulary: 2000 };
   const config = { modality: "own", data, ...training, model, out, checkpoint: { steps: 1 } };
   await t.rejects(trainStage({ ...config, epochs: 4 }), { code: "E_DISK_FULL", exitCode: 1 });
   const state = join(out, "checkpoint", "state.json");
