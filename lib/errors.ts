@@ -74,7 +74,11 @@ export const registry = {
     exit: 1,
   },
   E_TOOL_MISSING: { message: "{tool} is missing", remedy: "{install}", exit: 1 },
-  E_SETUP: { message: "The set-up failed: {problem}", remedy: "Read what it printed, and build/logs.", exit: 1 },
+  E_SETUP: {
+    message: "The set-up failed: {problem}",
+    remedy: "Read what it printed, and build/logs.",
+    exit: 1,
+  },
   E_NO_CUDA: {
     message: "CUDA device {device} was asked for, and {problem}",
     remedy: "Use --device cpu, or run: npx medcoss doctor",
