@@ -7,6 +7,9 @@ const WARM_UP = 100;
 /** Far below what one leaked network per cycle would take (about 60 KB with its optimiser, 54 MB in all). */
 const GROWTH_LIMIT = 24e6;
 
+// Seconds on a free machine; room for a busy one.
+t.setTimeout(120_000);
+
 t.test(
   `${CYCLES} times create, train, close leave nothing behind`,
   { timeout: 120_000 },

@@ -7,6 +7,9 @@ const recorded = JSON.parse(
   readFileSync(`${packageRoot()}test/fixtures/losses/ten-steps.json`, "utf8"),
 ) as Record<string, number[]>;
 
+// Seconds on a free machine; room for a busy one.
+t.setTimeout(120_000);
+
 for (const [name, recording] of Object.entries(recordings)) {
   t.test(
     `ten steps of tiny on ${name} give the recorded losses`,
