@@ -7,6 +7,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { MedcossError } from "../lib/errors.js";
 import { buildInfo } from "../lib/trainer.js";
 import { type Kind, kinds } from "./cases/inputs.js";
 import { type Precision, precisions, type StepOptions, stepVariants } from "./cases/step.js";
@@ -70,16 +71,18 @@ function parse(args: string[]) {
 }
 
 function stepOptions(values: ReturnType<typeof parse>["values"]): StepOptions {
-  return {
+  const chosen = {
     batch: count("batch", values.batch ?? "16"),
     device: values.device ?? "cpu",
-    threads: count("threads", values.threads ?? String(buildInfo().threads)),
     preset: oneOf("preset", values.preset ?? "corrected", ["corrected", "published"]),
     kinds: (values.kind ?? [...kinds]).map((kind) => oneOf<Kind>("kind", kind, kinds)),
     precisions: (values.precision ?? [...precisions]).map((precision) =>
       oneOf<Precision>("precision", precision, precisions),
     ),
   };
+  // Last, because it loads the addon.
+  const threads = values.threads ? count("threads", values.threads) : buildInfo().threads;
+  return { ...chosen, threads };
 }
 
 async function measureAll(variants: readonly Variant[], plan: Plan): Promise<Row[]> {
@@ -143,8 +146,8 @@ function writeReport(
 try {
   await main();
 } catch (error) {
-  const wrongUse =
-    error instanceof UsageError || (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS");
-  process.stderr.write(`${(error as Error).message}\n`);
+  const { code, message } = error as NodeJS.ErrnoException;
+  const wrongUse = error instanceof UsageError || code?.startsWith("ERR_PARSE_ARGS");
+  process.stderr.write(`${error instanceof MedcossError ? error.toLine() : message}\n`);
   process.exitCode = wrongUse ? 2 : 1;
 }
