@@ -66,7 +66,7 @@ function drawPanel(panel: Panel, left: number, top: number): string {
     curve(place(panel.training), ink.training, 1, 0.3),
     curve(place(smooth(panel.training)), ink.training, 1.8),
     curve(place(panel.replay), ink.replay, 1, 0.5),
-    curve(place(panel.validation), ink.validation, 1.2),
+    curve(place(panel.validation), ink.validation, 1, 0.35),
     dots(place(panel.validation), ink.validation),
   ].join("");
 }
