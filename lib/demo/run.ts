@@ -32,6 +32,8 @@ export interface DemoOptions {
   /** Steps of each stage. */
   steps?: number;
   batchSize?: number;
+  /** Threads of the training; by default the physical cores. */
+  threads?: number;
 }
 
 /** The steps of the demo, with what is used again. */
@@ -51,6 +53,8 @@ export interface DemoResult {
 }
 
 export const demoTraining = { steps: 150, batchSize: 8 } as const;
+
+type Settled = Required<Omit<DemoOptions, "threads">> & Pick<DemoOptions, "threads">;
 
 const exists = (path: string) =>
   access(path).then(
@@ -82,7 +86,7 @@ async function nextRun(out: string): Promise<{ folder: string; begun: boolean; f
 
 async function makeCorpora(
   folder: string,
-  options: Required<DemoOptions>,
+  options: Settled,
   hooks: DemoHooks,
 ): Promise<CorpusPaths> {
   if (await hasCorpora(folder, options)) {
@@ -102,16 +106,12 @@ function packCorpora(paths: CorpusPaths, store: string, hooks: DemoHooks): Promi
   return pack({ out: store, sources }, hooks.pack);
 }
 
-async function train(
-  store: string,
-  options: Required<DemoOptions>,
-  hooks: DemoHooks,
-): Promise<RunResult> {
+async function train(store: string, options: Settled, hooks: DemoHooks): Promise<RunResult> {
   const { folder, begun, finished } = await nextRun(options.out);
   if (finished > 0) hooks.say?.(`Runs: ${finished} finished before; they stay as they are`);
   hooks.say?.(`Run: ${begun ? "going on with" : "training five stages in"} ${folder}`);
-  const { steps, batchSize, seed } = options;
-  const size = { model: "tiny", epochs: steps, maxSteps: steps, batchSize, seed } as const;
+  const { steps, batchSize, seed, threads } = options;
+  const size = { model: "tiny", epochs: steps, maxSteps: steps, batchSize, seed, threads } as const;
   const config = { store, out: folder, ...size, validateEvery: steps, resume: true };
   return pretrain(config, hooks);
 }
