@@ -2,36 +2,21 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
-import { main } from "../../lib/cli/program.js";
 import { readTensors, writeTensors } from "../../lib/safetensors.js";
+import { runCommandLine } from "../helpers/command.js";
 import { packageRoot } from "../helpers/package-root.js";
 
 const fixture = join(packageRoot, "test/fixtures/golden");
 
-/** Runs the command line and returns what it printed and its exit code. */
-async function run(...args: string[]): Promise<{ out: string; error: string; code: unknown }> {
-  const out = t.capture(process.stdout, "write", () => true);
-  const error = t.capture(process.stderr, "write", () => true);
-  process.exitCode = undefined;
-  await main(args);
-  const code = process.exitCode;
-  process.exitCode = undefined;
-  const text = (calls: typeof out) =>
-    calls()
-      .map((call) => String(call.args[0]))
-      .join("");
-  const printed = { out: text(out), error: text(error), code };
-  out.restore();
-  error.restore();
-  return printed;
-}
+// The base model is run twice.
+t.setTimeout(240_000);
 
 t.test("every check of the stored directory passes", async (t) => {
-  const { out, error, code } = await run("golden", fixture);
-  t.equal(error, "");
-  t.notOk(code);
-  t.match(out, /1306 passed, 0 failed\n$/);
-  const lines = out.split("\n");
+  const { stdout, stderr, code } = await runCommandLine(["golden", fixture]);
+  t.equal(stderr, "");
+  t.equal(code, 0);
+  t.match(stdout, /1306 passed, 0 failed\n$/);
+  const lines = stdout.split("\n");
   t.equal(lines.filter((line) => line.startsWith("ok ")).length, 1306, "each check is printed");
   for (const name of ["image2d", "volume3d", "text", "distill_text", "adamw", "kmeans"]) {
     t.ok(
@@ -71,9 +56,9 @@ async function perturbed(): Promise<string> {
 }
 
 t.test("each perturbed value fails its own check and no other", async (t) => {
-  const { out, code } = await run("golden", "--json", await perturbed());
+  const { stdout, code } = await runCommandLine(["golden", "--json", await perturbed()]);
   t.equal(code, 1);
-  const report = JSON.parse(out);
+  const report = JSON.parse(stdout);
   const failed = report.failures.map((check: { case: string; name: string }) => {
     return `${check.case} ${check.name}`;
   });
@@ -95,8 +80,8 @@ t.test("each perturbed value fails its own check and no other", async (t) => {
 });
 
 t.test("a folder without golden values gives one line", async (t) => {
-  const { out, error, code } = await run("golden", join(fixture, "none"));
-  t.equal(out, "");
-  t.match(error, /^E_SOURCE_MISSING: .*golden\.json.*\n$/);
+  const { stdout, stderr, code } = await runCommandLine(["golden", join(fixture, "none")]);
+  t.equal(stdout, "");
+  t.match(stderr, /^E_SOURCE_MISSING: .*golden\.json.*\n$/);
   t.equal(code, 2);
 });
