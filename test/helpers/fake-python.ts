@@ -27,37 +27,40 @@ export interface FakePipOptions {
   without?: string[];
 }
 
-const program = (folder: string, { pip = "25.1", failing = {}, content }: FakePipOptions) => `
-const fs = require("node:fs"), path = require("node:path");
-// As in: python3 -m pip COMMAND ...
-const [command, ...args] = process.argv.slice(4);
-const folder = ${JSON.stringify(folder)};
-const failing = ${JSON.stringify(failing)};
-const option = (name) => args[args.indexOf(name) + 1];
-const list = args.includes("--requirement") ? "--requirement" : "-r";
-const wanted = args.includes(list) ? fs.readFileSync(option(list), "utf8").split("==")[0] : "files";
-if (command !== "--version") fs.appendFileSync(path.join(folder, "calls"), command + " " + wanted + "\\n");
-if (failing[command] !== undefined) { console.error(failing[command]); process.exit(1); }
-if (command === "--version") console.log("pip ${pip} from a test");
-if (command === "download") {
-  const name = fs.readdirSync(path.join(folder, "registry")).find((file) => file.startsWith(wanted + "-"));
-  const target = path.join(option("--dest"), name);
-  fs.copyFileSync(path.join(folder, "registry", name), target);
-  const content = ${JSON.stringify(content ?? null)};
-  if (content !== null) fs.writeFileSync(target, content);
-}
-if (command === "install") {
-  fs.mkdirSync(option("--target"), { recursive: true });
-  fs.cpSync(path.join(folder, wanted === "pip" ? "registry" : "installed"), option("--target"), { recursive: true });
-}
+/** Shell, because every Node.js process of a test run carries the runner's hooks with it. */
+function program(folder: string, { pip = "25.1", failing = {}, content }: FakePipOptions): string {
+  const failures = Object.entries(failing).map(
+    ([command, text]) => `[ "$command" = "${command}" ] && { echo "${text}" >&2; exit 1; }\n`,
+  );
+  const replace = content === undefined ? "" : `printf %s "${content}" > "$dest/$name"`;
+  return `#!/bin/sh
+PATH=/usr/bin:/bin
+cd "${folder}"
+shift 2; command=$1; shift
+wanted=files
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --dest) dest=$2 ;;
+    --target) target=$2 ;;
+    -r|--requirement) wanted=$(sed 's/==.*//' "$2") ;;
+  esac
+  shift
+done
+[ "$command" = --version ] || echo "$command $wanted" >> calls
+${failures.join("")}
+case "$command" in
+  --version) echo "pip ${pip} from a test" ;;
+  download) name=$(ls registry | grep "^$wanted-"); cp "registry/$name" "$dest"; ${replace || ":"} ;;
+  install) mkdir -p "$target"; cp -r installed/. "$target" ;;
+esac
 `;
+}
 
 /** Writes the fake into `folder` and returns an environment whose path holds nothing else. */
 export function fakePython(folder: string, options: FakePipOptions = {}): FakePython {
   for (const name of ["bin", "registry"]) mkdirSync(join(folder, name), { recursive: true });
-  writeFileSync(join(folder, "bin", "package.json"), '{ "type": "commonjs" }');
   const python = join(folder, "bin", "python3");
-  writeFileSync(python, `#!${process.execPath}\n${program(folder, options)}`);
+  writeFileSync(python, program(folder, options));
   chmodSync(python, 0o755);
   fakeLibtorch(join(folder, "installed"), { without: options.without ?? [], gpu: true });
   const wheels = ["torch", "runtime"].map((name): Wheel => {
