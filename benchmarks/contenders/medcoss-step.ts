@@ -38,7 +38,9 @@ async function* serve(configuration: StepConfiguration, requests: AsyncIterable<
   });
   const info = buildInfo();
   const emulated = precision === "bf16" && !info.bf16Hardware;
-  const note = emulated ? "this processor has no bf16 arithmetic" : undefined;
+  const note = emulated
+    ? "bf16 steps compute in fp32, because this processor has no bf16 arithmetic"
+    : undefined;
   yield { ready: true, version: `LibTorch ${info.libtorch}`, threads: info.threads, note };
   const batch = makeBatch(kind, "step", lengths);
   let step = 0;
