@@ -14,7 +14,7 @@ const RETRY_MS = 200;
 /** @param {string} name @returns {Promise<import("node:net").Server | undefined>} */
 function tryListen(name) {
   return new Promise((done, fail) => {
-    const server = createServer((socket) => socket.destroy());
+    const server = createServer();
     server.once("error", (/** @type {NodeJS.ErrnoException} */ error) =>
       error.code === "EADDRINUSE" ? done(undefined) : fail(error),
     );
@@ -29,7 +29,7 @@ function tryListen(name) {
  * @param {() => void} onWait called once where another process has to be waited for
  * @returns {Promise<T>}
  */
-export async function exclusively(folder, action, onWait = () => {}) {
+export async function exclusively(folder, action, onWait) {
   const name = `medcoss-${createHash("sha256").update(resolve(folder)).digest("hex").slice(0, 32)}`;
   let server = await tryListen(name);
   if (server === undefined) onWait();

@@ -110,11 +110,11 @@ export async function fetchPackage(pip, wheel, folder) {
 
 /**
  * A pip that can do the work.
- * @param {NodeJS.ProcessEnv} [env]
- * @param {(line: string) => void} [log]
+ * @param {NodeJS.ProcessEnv} env
+ * @param {(line: string) => void} log
  * @returns {Promise<Pip>}
  */
-export async function preparePip(env = process.env, log = () => {}) {
+export async function preparePip(env, log) {
   const version = machinePip(env);
   const environment = cleanEnvironment(env);
   mkdirSync(/** @type {string} */ (environment.TMPDIR), { recursive: true });
