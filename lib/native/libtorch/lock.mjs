@@ -26,13 +26,13 @@ function tryListen(name) {
  * Runs `action` while no other process of this machine works on `folder`.
  * @template T
  * @param {string} folder @param {() => Promise<T>} action
- * @param {() => void} onWait called once where another process has to be waited for
+ * @param {() => void} [onWait] called once where another process has to be waited for
  * @returns {Promise<T>}
  */
 export async function exclusively(folder, action, onWait) {
   const name = `medcoss-${createHash("sha256").update(resolve(folder)).digest("hex").slice(0, 32)}`;
   let server = await tryListen(name);
-  if (server === undefined) onWait();
+  if (server === undefined) onWait?.();
   for (; server === undefined; server = await tryListen(name)) await sleep(RETRY_MS);
   try {
     return await action();
