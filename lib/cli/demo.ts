@@ -1,15 +1,15 @@
 /** `medcoss demo`: the whole way on made-up data, in minutes. */
 import { join } from "node:path";
 import type { Command } from "commander";
-import { type DemoResult, runDemo } from "../demo/run.js";
+import { type DemoOptions, type DemoResult, runDemo } from "../demo/run.js";
 import type { StageResult } from "../stages/types.js";
 import {
   formatDuration,
   type Progress,
-  printTable,
   progress,
   runCommand,
   type TableRow,
+  tableLines,
 } from "./common.js";
 import { abortOnSignals, watch } from "./pretrain.js";
 
@@ -34,11 +34,12 @@ function nextSteps(): string[] {
   ];
 }
 
-function printResult(result: DemoResult, seconds: number): void {
+/** What the command prints at its end. */
+export function resultLines(result: DemoResult, seconds: number): string[] {
   const { run, curves, store } = result;
-  printTable(run.stages.map(resultRow));
   const pictures = run.stages.flatMap((stage) => stage.reconstructions);
-  const lines = [
+  return [
+    ...tableLines(run.stages.map(resultRow)),
     "",
     `Done in ${formatDuration(seconds)}.`,
     `Run              ${run.out}`,
@@ -50,7 +51,6 @@ function printResult(result: DemoResult, seconds: number): void {
     "",
     ...nextSteps(),
   ];
-  process.stdout.write(`${lines.join("\n")}\n`);
 }
 
 /** A bar that is made anew when the name changes. */
@@ -71,31 +71,30 @@ function bars() {
   };
 }
 
-async function run(out: string): Promise<void> {
+/** Runs the demo with bars on stderr and its result on stdout; Ctrl-C saves and stops. */
+export async function showDemo(options: DemoOptions): Promise<void> {
   const started = Date.now();
   const controller = new AbortController();
   const files = bars();
   const watching = watch(controller.signal);
   const release = abortOnSignals(controller);
   try {
-    const result = await runDemo(
-      { out },
-      {
-        ...watching.hooks,
-        say(line) {
-          files.stop();
-          process.stderr.write(`${line}\n`);
-        },
-        onFile: (done, total, modality) => files.update(done, total, modality),
-        pack: {
-          signal: controller.signal,
-          onProgress: ({ done, files: total, modality, records }) =>
-            files.update(done, total, modality, `${records} new records`),
-        },
+    const result = await runDemo(options, {
+      ...watching.hooks,
+      say(line) {
+        files.stop();
+        process.stderr.write(`${line}\n`);
       },
-    );
+      onFile: (done, total, modality) => files.update(done, total, modality),
+      pack: {
+        signal: controller.signal,
+        onProgress: ({ done, files: total, modality, records }) =>
+          files.update(done, total, modality, `${records} new records`),
+      },
+    });
     watching.stop();
-    printResult(result, (Date.now() - started) / 1000);
+    const lines = resultLines(result, (Date.now() - started) / 1000);
+    process.stdout.write(`${lines.join("\n")}\n`);
   } catch (error) {
     if (controller.signal.aborted) process.stderr.write("The same command goes on from there.\n");
     throw error;
@@ -111,5 +110,5 @@ export function register(program: Command): void {
     .command("demo")
     .description("make five small corpora, pack them and pre-train on them; takes minutes")
     .option("--out <folder>", "folder for corpora, store and run", "medcoss-demo")
-    .action(({ out }: { out: string }) => runCommand(() => run(out)));
+    .action(({ out }: { out: string }) => runCommand(() => showDemo({ out })));
 }
