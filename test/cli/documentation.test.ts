@@ -24,7 +24,7 @@ t.test("docs/errors.md lists exactly the codes of the registry", async (t) => {
 t.test("every error is one line with code and remedy", async (t) => {
   for (const [code, entry] of Object.entries(registry)) {
     const names = `${entry.message} ${entry.remedy}`.match(/(?<=\{)\w+(?=\})/g) ?? [];
-    const values = Object.fromEntries(names.map((name) => [name, "x"]));
+    const values = Object.fromEntries(names.map((name) => [name, "some value"]));
     const line = new MedcossError(code as keyof typeof registry, values).toLine();
     t.match(line, new RegExp(`^${code}: .+\\. .+[^{}]$`));
     t.notMatch(line, /[{}]/);
