@@ -6,27 +6,21 @@ import { ExitCode, MedcossError } from "../errors.js";
 import { packageVersion } from "../version.js";
 import { reportError, setDebug } from "./common.js";
 
-const commandNames = [
-  "demo",
-  "pack",
-  "pretrain",
-  "inspect",
-  "convert",
-  "golden",
-  "doctor",
-  "libtorch",
-] as const;
-
-/** Registers the named commands; a command's modules are loaded for it alone, which keeps the start short. */
-async function registerCommands(program: Command, names: readonly string[]): Promise<void> {
-  for (const name of names) {
-    try {
-      (await import(`./${name}.js`)).register(program);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw error;
-    }
-  }
+interface CommandModule {
+  register(program: Command): void;
 }
+
+/** Every command in the order of the help; its modules are loaded when it is asked for, which keeps the start short. */
+const commands: Record<string, () => Promise<CommandModule>> = {
+  demo: () => import("./demo.js"),
+  pack: () => import("./pack.js"),
+  pretrain: () => import("./pretrain.js"),
+  inspect: () => import("./inspect.js"),
+  convert: () => import("./convert.js"),
+  golden: () => import("./golden.js"),
+  doctor: () => import("./doctor.js"),
+  libtorch: () => import("./libtorch.js"),
+};
 
 /** The program with all commands, or with `only` one; it throws instead of ending the process. */
 export async function createProgram(only?: string): Promise<Command> {
@@ -38,10 +32,9 @@ export async function createProgram(only?: string): Promise<Command> {
     .configureOutput({ writeErr: () => {} })
     .showSuggestionAfterError()
     .hook("preAction", (command) => setDebug(command.opts().debug === true));
-  await registerCommands(
-    program,
-    commandNames.filter((name) => only === undefined || name === only),
-  );
+  for (const [name, load] of Object.entries(commands)) {
+    if (only === undefined || name === only) (await load()).register(program);
+  }
   return program;
 }
 
@@ -63,8 +56,8 @@ function usageError(error: CommanderError): MedcossError | undefined {
 /** Runs the command line with the arguments after the program's name and sets the exit code. */
 export async function main(args: readonly string[]): Promise<void> {
   try {
-    const named = commandNames.find((name) => name === args[0]);
-    const program = await createProgram(named);
+    const [first = ""] = args;
+    const program = await createProgram(Object.hasOwn(commands, first) ? first : undefined);
     if (args.length === 0) {
       program.outputHelp();
       return;

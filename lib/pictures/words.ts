@@ -24,6 +24,11 @@ interface Word {
   hidden: boolean;
 }
 
+/** A network may have more classes than the tokenizer has pieces; those have no text. */
+function knownId(id: number, tokenizer: Tokenizer): number {
+  return id < tokenizer.vocabularySize ? id : tokenizer.special.unknown;
+}
+
 /** The words of one report, special tokens left out. */
 function words(row: number, batch: TextBatch, guesses: Float32Array, tokenizer: Tokenizer): Word[] {
   const length = batch.ids.length / batch.lengths.length;
@@ -42,7 +47,7 @@ function words(row: number, batch: TextBatch, guesses: Float32Array, tokenizer: 
     if (word !== last) found.push(word);
     word.shown.push(id);
     word.truth.push(truth);
-    word.guess.push(hidden ? (guesses[at] as number) : id);
+    word.guess.push(hidden ? knownId(guesses[at] as number, tokenizer) : id);
     word.hidden ||= hidden;
   }
   return found;

@@ -217,3 +217,22 @@ t.test("text: a report without masked words has a dash", async (t) => {
   const [file] = await writeReconstructions(answering(result), batch, KEY, t.testdir(), tokenizer);
   t.match(readFileSync(file as string, "utf8"), "| lungs are clear | - | - |");
 });
+
+t.test("text: a guess beyond the tokenizer's pieces is an unknown word", async (t) => {
+  const tokenizer = await loadTokenizer();
+  const { ids, length } = tokenizer.encode("lungs are clear", 8);
+  const labels = new Int32Array(8).fill(-100);
+  labels[1] = ids[1] as number;
+  const batch: TextBatch = { kind: "text", ids, lengths: Int32Array.of(length), labels };
+  const original = Float32Array.from(ids);
+  const prediction = original.map(() => tokenizer.vocabularySize);
+  const result = {
+    kind: "text" as const,
+    shape: [1, 8],
+    original,
+    prediction,
+    mask: new Uint8Array(8),
+  };
+  const [file] = await writeReconstructions(answering(result), batch, KEY, t.testdir(), tokenizer);
+  t.match(readFileSync(file as string, "utf8"), "1 [UNK]");
+});
