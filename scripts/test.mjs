@@ -13,7 +13,7 @@ import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { coverageProblems } from "./check/coverage.mjs";
+import { checkCoverage } from "./check/coverage.mjs";
 import { openLog } from "./setup/report.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -104,9 +104,11 @@ async function unit(words) {
     tally.failed += 1;
   }
   if (words.length > 0) return tally;
-  const low = coverageProblems(root, join(root, ".tap/report/coverage-summary.json"));
-  for (const line of low) console.log(`  | not covered: ${line}`);
-  return low.length > 0
+  const summary = join(root, ".tap/report/coverage-summary.json");
+  const { problems, notes } = checkCoverage(root, summary);
+  for (const line of notes) console.log(`  | coverage: ${line}`);
+  for (const line of problems) console.log(`  | not covered: ${line}`);
+  return problems.length > 0
     ? { ...tally, failed: tally.failed + 1 }
     : { ...tally, passed: tally.passed + 1 };
 }
