@@ -75,14 +75,15 @@ function imageBatch(
   const count = lengths.length;
   const pixels = data as Uint8Array | Float32Array;
   if (channels === 3 && options.channelOrder === "bgr") swapRedAndBlue(pixels);
-  const crops = new Float32Array(count * 4);
+  // Only bytes are cut and resized; float pixels come in the network's size.
+  const crops = pixels instanceof Uint8Array ? new Float32Array(count * 4) : undefined;
   const flips = new Uint8Array(count);
   for (let i = 0; i < count; i++) {
     const crop =
       options.training && options.crop
         ? randomCrop(height, width, options.crop, stream(Purpose.crop), i)
         : [0, 0, height, width];
-    crops.set(crop, i * 4);
+    crops?.set(crop, i * 4);
     if (options.training) flips[i] = imageFlip(stream(Purpose.flip), i);
   }
   return { kind: "image2d", pixels, shape: [count, height, width, channels], crops, flips };
