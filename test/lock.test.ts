@@ -29,7 +29,9 @@ t.test("the lock of a dead owner is taken over", async (t) => {
 t.test("a process that got a dead owner's id does not own its lock", async (t) => {
   const folder = t.testdir({ lock: JSON.stringify({ pid: process.pid, started: "earlier" }) });
   await using _lock = await lockFolder(folder);
-  t.pass();
+  const owner = JSON.parse(readFileSync(join(folder, "lock"), "utf8"));
+  t.equal(owner.pid, process.pid);
+  t.not(owner.started, "earlier", "the lock names this process's own start");
 });
 
 t.test("a lock that says nothing is taken over", async (t) => {
