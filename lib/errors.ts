@@ -202,6 +202,26 @@ export const registry = {
     remedy: "Use the checkpoint of a run's stage.",
     exit: 1,
   },
+  E_NO_BUFFER: {
+    message: "No buffer at {path}",
+    remedy: "Make one with: npx medcoss buffer --out {path} ...",
+    exit: 1,
+  },
+  E_BUFFER_CORRUPT: {
+    message: "The buffer {path} is damaged: {problem}",
+    remedy: "Make it again with: npx medcoss buffer",
+    exit: 1,
+  },
+  E_BUFFER_MISMATCH: {
+    message: "The buffers do not fit together: {problem}",
+    remedy: "Give buffers of one modality, made with one size of network.",
+    exit: 2,
+  },
+  E_BUFFER_SOURCES: {
+    message: "The samples of {modality} cannot be named: {problem}",
+    remedy: "See docs/replay.md for what each published form needs.",
+    exit: 1,
+  },
   // While running
   E_NON_FINITE: {
     message:
@@ -229,6 +249,16 @@ export const registry = {
     message: "Expected {expected} for {argument}, received {received}",
     remedy: "Correct the call.",
     exit: 2,
+  },
+  E_FEATURES: {
+    message: "The feature of sample {sample} of {modality} is not finite",
+    remedy: "Use another checkpoint, or fp32.",
+    exit: 1,
+  },
+  E_ABORTED: {
+    message: "Stopped; {what} was not finished and nothing was written",
+    remedy: "Run it again.",
+    exit: 130,
   },
   E_INTERRUPTED: {
     message: "Interrupted; a checkpoint was saved in {path}",

@@ -25,6 +25,13 @@ export interface Store extends AsyncDisposable {
   info(modality: string): ModalityInfo;
   /** Throws E_NO_MODALITY. */
   dataset(modality: string, part: Part): Dataset;
+  /**
+   * Records by their stable numbers: places in the shards in order, counting every record ever packed, so a number means
+   * the same record after more data was packed. Throws E_NO_MODALITY, and E_ARGUMENT for a number that is not there.
+   */
+  records(modality: string, numbers: ArrayLike<number>): Dataset;
+  /** The stable number of a part's `index`-th record. Throws E_NO_MODALITY, E_ARGUMENT. */
+  recordNumber(modality: string, part: Part, index: number): number;
   /** The tokenizer of the reports; undefined where there are none. */
   tokenizer(): Promise<Tokenizer | undefined>;
   /** Idempotent. */

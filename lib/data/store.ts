@@ -33,8 +33,15 @@ function members(shard: ShardEntry, part: Part): Bitmap | undefined {
 interface SelectedShard {
   /** Members of the part in the shards before. */
   first: number;
+  /** Stable number of the shard's first record. */
+  number: number;
   members: Bitmap | undefined;
   reader: ShardReader;
+}
+
+function badRecord(argument: string, records: number, received: number): MedcossError {
+  const expected = records > 0 ? `a record from 0 to ${records - 1}` : "no record, there are none";
+  return new MedcossError("E_ARGUMENT", { expected, argument, received });
 }
 
 /** Finds the shard and the place in it of a part's n-th record. */
@@ -44,15 +51,21 @@ class Selection {
 
   constructor(shards: ShardEntry[], readers: ShardReader[], part: Part) {
     let first = 0;
+    let number = 0;
     shards.forEach((shard, i) => {
       const bits = members(shard, part);
-      this.#shards.push({ first, members: bits, reader: readers[i] as ShardReader });
+      this.#shards.push({ first, number, members: bits, reader: readers[i] as ShardReader });
       first += bits?.count ?? shard.records;
+      number += shard.records;
     });
     this.length = first;
   }
 
-  locate(index: number): { reader: ShardReader; record: number } {
+  /** Where the record is, and its stable number; throws E_ARGUMENT. */
+  locate(index: number): { reader: ShardReader; record: number; number: number } {
+    if (!Number.isInteger(index) || index < 0 || index >= this.length) {
+      throw badRecord("index", this.length, index);
+    }
     let low = 0;
     let high = this.#shards.length - 1;
     while (low < high) {
@@ -60,8 +73,32 @@ class Selection {
       if ((this.#shards[middle]?.first as number) <= index) low = middle;
       else high = middle - 1;
     }
-    const { first, members: bits, reader } = this.#shards[low] as SelectedShard;
-    return { reader, record: bits?.select(index - first) ?? index - first };
+    const { first, number, members: bits, reader } = this.#shards[low] as SelectedShard;
+    const record = bits?.select(index - first) ?? index - first;
+    return { reader, record, number: number + record };
+  }
+}
+
+/** Finds the shard and the place in it of a stable number. */
+class Numbered {
+  readonly records: number;
+  readonly #shards: Array<Pick<SelectedShard, "first" | "reader">> = [];
+
+  constructor(shards: ShardEntry[], readers: ShardReader[]) {
+    let first = 0;
+    shards.forEach((shard, i) => {
+      this.#shards.push({ first, reader: readers[i] as ShardReader });
+      first += shard.records;
+    });
+    this.records = first;
+  }
+
+  locate(number: number): { reader: ShardReader; record: number } {
+    const shard = this.#shards.findLast(({ first }) => first <= number) as Pick<
+      SelectedShard,
+      "first" | "reader"
+    >;
+    return { reader: shard.reader, record: number - shard.first };
   }
 }
 
@@ -88,6 +125,7 @@ class OpenedStore implements Store {
   readonly path: string;
   readonly #index: StoreIndex;
   readonly #readers = new Map<string, ShardReader[]>();
+  readonly #selections = new Map<string, Selection>();
   #closed = false;
 
   constructor(path: string, index: StoreIndex) {
@@ -118,14 +156,30 @@ class OpenedStore implements Store {
     const selection = this.#select(modality, part);
     const read = async (index: number, into: RecordView): Promise<void> => {
       if (this.#closed) throw new MedcossError("E_CLOSED", { what: "store" });
-      if (!Number.isInteger(index) || index < 0 || index >= selection.length) {
-        const expected = `a record from 0 to ${selection.length - 1}`;
-        throw new MedcossError("E_ARGUMENT", { expected, argument: "index", received: index });
-      }
       const place = selection.locate(index);
       await place.reader.read(place.record, into);
     };
     return { kind, record, length: selection.length, read };
+  }
+
+  records(modality: string, numbers: ArrayLike<number>): Dataset {
+    const { kind, record, shards } = this.#entry(modality);
+    const all = new Numbered(shards, this.#readers.get(modality) as ShardReader[]);
+    const chosen = Float64Array.from(numbers);
+    const wrong = chosen.find((n) => !Number.isInteger(n) || n < 0 || n >= all.records);
+    if (wrong !== undefined) throw badRecord("numbers", all.records, wrong);
+    const read = async (index: number, into: RecordView): Promise<void> => {
+      if (this.#closed) throw new MedcossError("E_CLOSED", { what: "store" });
+      const number = chosen[index];
+      if (number === undefined) throw badRecord("index", chosen.length, index);
+      const place = all.locate(number);
+      await place.reader.read(place.record, into);
+    };
+    return { kind, record, length: chosen.length, read };
+  }
+
+  recordNumber(modality: string, part: Part, index: number): number {
+    return this.#select(modality, part).locate(index).number;
   }
 
   async tokenizer(): Promise<Tokenizer | undefined> {
@@ -148,8 +202,13 @@ class OpenedStore implements Store {
   }
 
   #select(modality: string, part: Part): Selection {
+    const key = `${part} ${modality}`;
+    const known = this.#selections.get(key);
+    if (known) return known;
     const readers = this.#readers.get(modality) as ShardReader[];
-    return new Selection(this.#entry(modality).shards, readers, part);
+    const selection = new Selection(this.#entry(modality).shards, readers, part);
+    this.#selections.set(key, selection);
+    return selection;
   }
 
   #entry(modality: string): ModalityEntry {
