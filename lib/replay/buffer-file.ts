@@ -43,7 +43,7 @@ export interface Buffer {
   /** Bytes of a record in the store. */
   recordBytes: number;
   clusters: number;
-  /** Most samples of one cluster. */
+  /** Most samples that a cluster may hold. */
   perCluster: number;
   width: number;
   /** [clusters, width]. */
