@@ -213,8 +213,8 @@ export const registry = {
     exit: 1,
   },
   E_BUFFER_MISMATCH: {
-    message: "The buffers do not fit together: {problem}",
-    remedy: "Give buffers of one modality, made with one size of network.",
+    message: "The buffer does not fit: {problem}",
+    remedy: "Give buffers of one modality and network, and the store that they were made from.",
     exit: 2,
   },
   E_BUFFER_SOURCES: {

@@ -31,14 +31,18 @@ export async function flushFolder(path: string): Promise<void> {
   }
 }
 
-/** Writes a whole file: readers see the old content or the new. */
-export async function replaceFile(path: string, content: string | Uint8Array): Promise<void> {
+/** Writes a whole file, from parts if need be: readers see the old content or the new. */
+export async function replaceFile(
+  path: string,
+  content: string | Uint8Array | readonly Uint8Array[],
+): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
   await writing(path, async () => {
     try {
       const handle = await open(temporary, "w");
       try {
-        await handle.writeFile(content);
+        const parts = typeof content === "string" || "byteLength" in content ? [content] : content;
+        for (const part of parts) await handle.writeFile(part);
         await handle.sync();
       } finally {
         await handle.close();

@@ -1,4 +1,4 @@
-/** `medcoss inspect`: what a checkpoint, run, store or input file is. */
+/** `medcoss inspect`: what a checkpoint, run, store, buffer or input file is. */
 import { access } from "node:fs/promises";
 import type { Command } from "commander";
 import { MedcossError } from "../errors.js";
@@ -10,6 +10,7 @@ import {
   type RunDescription,
 } from "../stages/describe.js";
 import { formatBytes, printJson, printTable, runCommand } from "./common.js";
+import { describeIfBuffer, printBuffer } from "./inspect-buffer.js";
 import { describeInput, printInput } from "./inspect-data.js";
 import { resultRows } from "./pretrain.js";
 
@@ -67,6 +68,8 @@ async function run(path: string, options: Options): Promise<void> {
   await access(path).catch((cause) => {
     throw new MedcossError("E_SOURCE_MISSING", { path }, { cause });
   });
+  const buffer = await describeIfBuffer(path);
+  if (buffer) return options.json ? printJson(buffer) : printBuffer(buffer);
   if (await inspectTrained(path, options)) return;
   const found = await describeInput(path, { verify: options.verify === true });
   if (options.json) printJson(found);
@@ -76,7 +79,7 @@ async function run(path: string, options: Options): Promise<void> {
 export function register(program: Command): void {
   program
     .command("inspect")
-    .description("say what a checkpoint, store, run or input file is")
+    .description("say what a checkpoint, store, run, buffer or input file is")
     .argument("<path>", "file or folder")
     .option("--json", "print the description as JSON")
     .option("--verify", "compare the digests of all files")

@@ -15,6 +15,8 @@ const commands: Record<string, () => Promise<CommandModule>> = {
   demo: () => import("./demo.js"),
   pack: () => import("./pack.js"),
   pretrain: () => import("./pretrain.js"),
+  buffer: () => import("./buffer.js"),
+  embed: () => import("./embed.js"),
   inspect: () => import("./inspect.js"),
   convert: () => import("./convert.js"),
   golden: () => import("./golden.js"),

@@ -11,10 +11,10 @@ export const selectionNames = ["kmeans", "random", "herding"] as const;
 export type SelectionMethod = (typeof selectionNames)[number];
 
 const UNITS: Record<string, number> = {
-  ...{ B: 1, KB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12 },
-  ...{ KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 },
+  ...{ B: 1, kB: 1e3, KB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12 },
+  ...{ kiB: 2 ** 10, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 },
 };
-const budgetPattern = /^(\d+(?:\.\d+)?)\s*(samples|B|[KMGT]i?B)$/;
+const budgetPattern = /^(\d+(?:\.\d+)?)\s*(samples|B|[kKMGT]i?B)$/;
 
 /** Most samples of a buffer, or most bytes of their records in the store. */
 export type Budget = number | string;

@@ -3,6 +3,7 @@
  */
 import { z } from "zod";
 import { behaviourSchema } from "./behaviour.js";
+import { bufferSchema, embedSchema } from "./features.js";
 import { packSchema } from "./pack.js";
 import { pretrainSchema, stageSchema } from "./training.js";
 
@@ -11,6 +12,8 @@ export const schemas = {
   pack: packSchema,
   pretrain: pretrainSchema,
   stage: stageSchema,
+  buffer: bufferSchema,
+  embed: embedSchema,
   behaviour: behaviourSchema,
 } as const;
 

@@ -42,6 +42,9 @@ export interface Buffer {
   from: number;
   /** Bytes of a record in the store. */
   recordBytes: number;
+  /** Shares of `from` that were asked for, as samples and as centres; see `bufferSize`. */
+  share: number;
+  centreShare: number;
   clusters: number;
   /** Most samples that a cluster may hold. */
   perCluster: number;
@@ -66,6 +69,8 @@ const fileSchema = z.strictObject({
   data: z.string().max(1000),
   from: count,
   recordBytes: z.int().positive(),
+  share: z.number().gt(0).max(1),
+  centreShare: z.number().gt(0).max(1),
   clusters: z.int().positive().max(MOST_BYTES),
   perCluster: z.int().positive(),
   width: z.int().positive().max(65536),

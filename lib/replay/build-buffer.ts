@@ -63,6 +63,8 @@ export async function selectBuffer(input: SelectBufferInput): Promise<Buffer> {
     data: input.dataDigest,
     from: dataset.length,
     recordBytes: bytes,
+    share: options.share,
+    centreShare: options.centres,
     ...chosen,
     samples: selected.map(({ sample, cluster, distance }) => ({
       record: input.recordNumber(sample),

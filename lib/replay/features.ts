@@ -27,7 +27,7 @@ export interface ReplayHooks {
 }
 
 export interface FeatureInput extends ReplayHooks {
-  trainer: Trainer;
+  trainer: Pick<Trainer, "features">;
   dataset: Dataset;
   modality: string;
   stage: number;

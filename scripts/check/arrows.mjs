@@ -17,6 +17,7 @@ const libraryLayers = [
   ["cli"],
   ["index.ts"],
   ["demo"],
+  ["features"],
   ["doctor", "golden", "stages", "checkpoints"],
   ["pictures", "metrics", "replay", "data"],
   ["trainer.ts"],

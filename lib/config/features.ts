@@ -1,0 +1,75 @@
+/**
+ * The schemas of what is done with a finished network: `buffer` and `embed`.
+ *
+ * Invariant: fields that a checkpoint records have no default; the checkpoint's value is taken.
+ */
+import { z } from "zod";
+import { behaviourSchema } from "./behaviour.js";
+import { bufferFields } from "./buffer.js";
+import { pretrainSchema } from "./training.js";
+
+const { device, precision, threads, model, preset } = pretrainSchema.shape;
+const { features, attention, temporalPosition, encoder, images } = behaviourSchema.shape;
+
+const network = {
+  store: z.string().min(1).describe("Folder of the store."),
+  modality: z.string().min(1).describe("Name of the modality in the store."),
+  checkpoint: z
+    .string()
+    .min(1)
+    .describe("Model file, or the folder of a checkpoint, stage or run that holds one."),
+  model: model
+    .unwrap()
+    .optional()
+    .describe("Size of the network; by default what the checkpoint says."),
+  preset: preset
+    .unwrap()
+    .optional()
+    .describe("Behaviour; by default the one that the checkpoint was trained with."),
+  features: features.partial().optional(),
+  attention: attention.partial().optional(),
+  temporalPosition: temporalPosition.optional(),
+  encoder: encoder.partial().optional(),
+  images: images.partial().optional(),
+  batchSize: z.int().positive().default(128).describe("Samples that are computed together."),
+  stage: z
+    .int()
+    .positive()
+    .max(0xfff0)
+    .optional()
+    .describe("Stage that keys random draws; by default the checkpoint's, else 1."),
+  seed: z
+    .int()
+    .min(0)
+    .optional()
+    .describe("Seed of every random draw; by default that of the checkpoint's run, else 0."),
+  device,
+  precision,
+  threads,
+};
+
+/** What `buildBuffer` takes. */
+export const bufferSchema = z.strictObject({
+  ...network,
+  out: z.string().min(1).optional().describe("File to write; without it nothing is written."),
+  ...bufferFields,
+});
+
+/** What `embed` takes. */
+export const embedSchema = z.strictObject({
+  ...network,
+  out: z
+    .string()
+    .regex(/\.npy$/, "Expected a name that ends in .npy")
+    .optional()
+    .describe("File to write, with a .jsonl beside it; without it nothing is written."),
+  part: z
+    .enum(["train", "validation", "all"])
+    .default("all")
+    .describe("Which records: for training, put aside for validation, or both."),
+});
+
+export type BufferConfig = z.input<typeof bufferSchema>;
+export type EmbedConfig = z.input<typeof embedSchema>;
+/** The fields that `buffer` and `embed` share, with their defaults. */
+export type NetworkParsed = Omit<z.output<typeof embedSchema>, "out" | "part">;
