@@ -47,7 +47,7 @@ export const bufferFields = {
   restarts: z
     .int()
     .positive()
-    .max(1000)
+    .max(65536)
     .default(10)
     .describe("Runs of k-means from new seeds, of which the one with the least inertia counts."),
   maxIterations: z

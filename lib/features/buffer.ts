@@ -8,8 +8,8 @@ import { openNetwork } from "./network.js";
 import { prepareOutput } from "./output.js";
 
 /**
- * Chooses the samples of a modality that later stages replay, and writes them to `out` where it is given. With a stage's
- * checkpoint and nothing else set, it is the buffer that the stage itself made. Throws E_ABORTED when `hooks.signal` is
+ * Chooses the samples of a modality that later stages replay, and writes them to `out` where it is given. A stage's
+ * checkpoint gives its seed, stage, size and behaviour. Throws E_ABORTED when `hooks.signal` is
  * aborted, and E_CONFIG, E_NO_STORE, E_NO_MODALITY, E_NO_CHECKPOINT, E_CHECKPOINT_SHAPE, E_TOKENIZER_MISMATCH,
  * E_FEATURES, E_WRITE and others of the registry.
  */

@@ -35,8 +35,8 @@ async function openTable(path: string): Promise<Table> {
 
 /** Takes the wanted rows of one table over. */
 async function readTable(path: string, wanted: ReadonlySet<string>, found: Found): Promise<void> {
-  const digest = (await fileDigest(path)).slice(0, DIGEST_DIGITS);
   const table = await openTable(path);
+  const digest = (await fileDigest(path)).slice(0, DIGEST_DIGITS);
   let number = 0;
   for await (const row of table.rows()) {
     const name = key(digest, number++);

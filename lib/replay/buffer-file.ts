@@ -92,17 +92,9 @@ function decodeCentres(path: string, text: string, values: number): Float32Array
   const decoded = Bytes.from(text, "base64");
   if (decoded.length !== bytes) throw corrupt(path, "centres is not base64");
   const centres = new Float32Array(values);
-  for (let i = 0; i < values; i++) centres[i] = decoded.readFloatLE(4 * i);
+  new Uint8Array(centres.buffer).set(decoded);
   if (!centres.every(Number.isFinite)) throw corrupt(path, "a centre is not finite");
   return centres;
-}
-
-function encodeCentres(centres: Float32Array): string {
-  const bytes = Bytes.alloc(centres.length * 4);
-  centres.forEach((value, i) => {
-    bytes.writeFloatLE(value, 4 * i);
-  });
-  return bytes.toString("base64");
 }
 
 function checkSamples(path: string, buffer: Omit<Buffer, "centres">): void {
@@ -171,7 +163,8 @@ export async function readBuffer(path: string): Promise<Buffer> {
 /** Writes a `buffer.json`, one line for each sample; readers see the old content or the new. */
 export async function writeBuffer(path: string, buffer: Buffer): Promise<void> {
   const { centres, samples, ...head } = buffer;
-  const fields = { format: "medcoss-buffer", ...head, centres: encodeCentres(centres) };
+  const bytes = Bytes.from(centres.buffer, centres.byteOffset, centres.byteLength);
+  const fields = { format: "medcoss-buffer", ...head, centres: bytes.toString("base64") };
   const lines = Object.entries(fields).map(
     ([name, value]) => ` ${JSON.stringify(name)}: ${JSON.stringify(value)},`,
   );

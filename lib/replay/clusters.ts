@@ -30,13 +30,14 @@ export function clusterBy(
         ...{ data: values, samples, dimensions: width, clusters },
         ...{ seed: seedOf(seed, stage, number), restarts: 1, maxIterations, tolerance },
       });
-    let best = await run(0);
-    between(1, restarts);
     // With one cluster every run ends at the mean.
-    for (let number = 1; number < restarts && clusters > 1; number++) {
+    const runs = clusters > 1 ? restarts : 1;
+    let best = await run(0);
+    between(1, runs);
+    for (let number = 1; number < runs; number++) {
       const found = await run(number);
       if (found.inertia < best.inertia) best = found;
-      between(number + 1, restarts);
+      between(number + 1, runs);
     }
     return best;
   };
