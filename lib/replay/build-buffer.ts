@@ -1,8 +1,8 @@
 /**
  * A buffer from a network at hand: features of every sample, a choice among them, the budget.
  *
- * Invariant: in evaluation mode the buffer follows from weights, data, options, seed and stage; the batch size changes
- * features in their last bits only.
+ * Invariant: in evaluation mode the buffer follows from weights, data, options, seed and stage; batch size and threads
+ * change features in their last bits only.
  */
 import { type BufferOptions, budgetSamples } from "../config/buffer.js";
 import { recordBytes } from "../data/dataset.js";
