@@ -60,7 +60,8 @@ const finite = z.number().nonnegative();
 const fileSchema = z.strictObject({
   format: z.literal("medcoss-buffer"),
   version: z.literal(BUFFER_VERSION),
-  modality: z.string().regex(/^[a-z][a-z0-9-]{0,31}$/),
+  // A name of the user's own, which becomes part of file names.
+  modality: z.string().regex(/^(?!\.)[^/\\\p{Cc}]{1,200}$/u),
   kind: z.enum(["text", "image2d", "volume3d"]),
   method: z.enum(selectionNames),
   seed: count,

@@ -11,6 +11,9 @@ t.test("a buffer comes back as it was written", async (t) => {
   await writeBuffer(path, buffer);
   t.same(await readBuffer(path), buffer);
   t.same(await readBuffer(folder), buffer, "by its folder");
+  const own = handMade({ modality: "Ultraschall (Abdomen) 2.1" });
+  await writeBuffer(join(folder, "own.json"), own);
+  t.same(await readBuffer(join(folder, "own.json")), own, "of a modality of one's own");
   const text = readFileSync(path, "utf8");
   t.equal(text.split("\n").filter((line) => line.includes('"record"')).length, 5);
   const json = JSON.parse(text);
@@ -36,6 +39,8 @@ const changes: Record<string, unknown> = {
   "another version": { version: 2 },
   "an unknown field": { extra: 1 },
   "a path as modality": { modality: "../../etc" },
+  "a folder as modality": { modality: ".." },
+  "lines as modality": { modality: "a\nb" },
   "an unknown method": { method: "magic" },
   "a digest that is none": { checkpoint: "abc" },
   "no clusters": { clusters: 0 },
