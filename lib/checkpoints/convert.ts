@@ -19,7 +19,8 @@ export interface Conversion {
   values: number;
 }
 
-const pytorchEndings = new Set([".pth", ".pt", ".bin", ".ckpt"]);
+/** Endings of files in PyTorch's own form. */
+export const pytorchEndings = new Set([".pth", ".pt", ".bin", ".ckpt"]);
 
 async function isFolder(path: string): Promise<boolean> {
   return stat(path).then(
@@ -81,18 +82,40 @@ async function whole(path: string, write: (temporary: string) => Promise<void>):
   }
 }
 
+/** The same tensors under other names; a tensor whose new name is taken keeps its own. */
+function renamed(file: TensorFile, rename: (name: string) => string): TensorFile {
+  const names = new Map<string, string>();
+  for (const name of file.tensors.keys()) {
+    const own = file.tensors.has(rename(name)) ? name : rename(name);
+    names.set(own, name);
+  }
+  const shapes = [...names].map(
+    ([own, name]) => [own, file.tensors.get(name) as readonly number[]] as const,
+  );
+  return {
+    path: file.path,
+    tensors: new Map(shapes),
+    read: (own) => file.read(names.get(own) ?? own),
+    close: () => file.close(),
+  };
+}
+
 /**
- * Converts a checkpoint; the ending of `output` decides the direction (`.safetensors`, or PyTorch's `.pth`, `.pt`).
+ * Converts a checkpoint, under other names with `rename`; the ending of `output` decides the direction (`.safetensors`, or PyTorch's `.pth`, `.pt`).
  *
  * Throws E_NO_CHECKPOINT, E_CHECKPOINT_CORRUPT, and E_ARGUMENT for another ending.
  */
-export async function convert(input: string, output: string): Promise<Conversion> {
+export async function convert(
+  input: string,
+  output: string,
+  rename: (name: string) => string = (name) => name,
+): Promise<Conversion> {
   const ending = extname(output);
   if (ending !== ".safetensors" && !pytorchEndings.has(ending)) {
     const expected = "a name that ends in .safetensors or .pth";
     throw new MedcossError("E_ARGUMENT", { expected, argument: "OUT", received: output });
   }
-  const source = await openTensorFile(input);
+  const source = renamed(await openTensorFile(input), rename);
   try {
     const write = ending === ".safetensors" ? writeSafetensors : writePth;
     await whole(output, (temporary) => write(temporary, source));

@@ -21,6 +21,7 @@ interface Options {
   config?: string;
   set?: string[];
   stages?: string;
+  buffers?: string[];
   dryRun?: boolean;
   json?: boolean;
   [flag: string]: unknown;
@@ -46,6 +47,8 @@ const fields = [
 function configFlags(options: Options): PlainObject {
   const flags: PlainObject = Object.fromEntries(fields.map((name) => [name, options[name]]));
   flags.stages = options.stages?.split(",").map((name) => name.trim());
+  flags.buffers = options.buffers;
+  if (options.replay === false) flags.replay = false;
   return flags;
 }
 
@@ -67,20 +70,35 @@ export function abortOnSignals(controller: AbortController): () => void {
   };
 }
 
+/** Four places, or four digits where distances of features are small. */
+const formatLoss = (loss: number) => (loss < 0.01 ? loss.toExponential(3) : loss.toFixed(4));
+
 /** A bar for each stage. */
 export function watch(signal: AbortSignal): { hooks: Hooks; stop(): void } {
   let bar: Progress | undefined;
+  let shown = "";
   const hooks: Hooks = {
     signal,
     onStage({ modality, steps, done }) {
       bar?.stop();
       bar = progress(steps, modality);
+      shown = modality;
       bar.update(done);
     },
     onStep(row) {
-      const loss = row.loss === null ? "not finite" : row.loss.toFixed(4);
+      const loss = row.loss === null ? "not finite" : formatLoss(row.loss);
       const rate = `${row.samplesPerSecond.toFixed(1)} samples/s`;
-      bar?.update(row.step, `${row.kind} loss ${loss}  ${rate}`);
+      const what = row.kind === "replay" ? `replay of ${row.modality}` : row.kind;
+      bar?.update(row.step, `${what} loss ${loss}  ${rate}`);
+    },
+    onBuffer({ modality, phase, done, total }) {
+      const name = `${modality} ${phase}`;
+      if (shown !== name) {
+        bar?.stop();
+        bar = progress(total, name);
+        shown = name;
+      }
+      bar?.update(done, "for the buffer");
     },
   };
   return { hooks, stop: () => bar?.stop() };
@@ -90,6 +108,7 @@ function resultRow(result: StageResult): TableRow {
   return {
     stage: `${result.stage} ${result.modality}`,
     steps: result.steps,
+    "of them replay": result.replaySteps,
     samples: result.samples,
     "training loss": result.trainingLoss.before.toFixed(4),
     "-> after": result.trainingLoss.after.toFixed(4),
@@ -118,6 +137,7 @@ function printDryRun(plan: DryRun): void {
       stage: `${stage.stage} ${stage.modality}`,
       samples: stage.trainingSamples,
       steps: stage.steps,
+      "of them replay": stage.replaySteps,
       "per step": formatDuration(stage.secondsPerStep),
       time: formatDuration(stage.seconds),
     })),
@@ -171,13 +191,15 @@ export function register(program: Command): void {
     .option("--model <size>", "tiny, small, base (default) or large")
     .option("--stages <names>", "modalities in order, with commas; default: all of the store")
     .option("--epochs <n>", "epochs of each stage (default 300)", numeric)
-    .option("--max-steps <n>", "most steps of each stage", numeric)
+    .option("--max-steps <n>", "most steps of each stage on its own modality", numeric)
     .option("--batch-size <n>", "samples of a step (default 8 for tiny, else 128)", numeric)
     .option("--device <device>", "cpu (default), cuda or cuda:N")
     .option("--precision <name>", "fp32 (default) or bf16")
     .option("--threads <n>", "threads of the process (default: physical cores)", numeric)
     .option("--seed <n>", "seed of every random draw (default 0)", numeric)
     .option("--start-from <path>", "checkpoint to start the first stage from")
+    .option("--buffers <paths...>", "buffers to replay: files, stage folders or finished runs")
+    .option("--no-replay", "train each stage on its own modality alone")
     .option("--config <file>", "JSON file with any field of the configuration")
     .option("--set <key=value>", "any field, such as learningRate.peak=1e-3; repeatable", collect)
     .option("--resume", "go on with the run in --out, or start it")

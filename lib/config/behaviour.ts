@@ -68,6 +68,9 @@ const sampling = z.strictObject({
   current: z
     .enum(["with-replacement", "permutation"])
     .describe("How stages after the first draw their data: anew each time, or once an epoch."),
+  smallBuffers: z
+    .enum(["left-out", "one-batch"])
+    .describe("Whether a buffer of less than a batch is left out of an epoch, or gives one batch."),
 });
 
 const optimizer = z.strictObject({
@@ -95,6 +98,16 @@ const images = z.strictObject({
     .describe("Smallest and largest width-to-height ratio of a training crop."),
 });
 
+const teacher = z.strictObject({
+  mode: z.enum(["train", "eval"]).describe("Mode of the frozen network in replay steps."),
+});
+
+const mixup = z.strictObject({
+  text: z
+    .enum(["tokens-and-padding", "real-spans"])
+    .describe("How two replayed texts are mixed: with their padding, or real tokens only."),
+});
+
 const temporalPosition = z
   .enum(["random", "zero"])
   .describe("Row of the temporal table in training: drawn for each batch, or the first.");
@@ -102,20 +115,14 @@ const temporalPosition = z
 /** Every option of a preset. */
 export const behaviourSchema = z.strictObject({
   attention,
-  teacher: z.strictObject({
-    mode: z.enum(["train", "eval"]).describe("Mode of the frozen network in replay steps."),
-  }),
+  teacher,
   features,
   encoder,
   decoder,
   temporalPosition,
   masking,
   distillation,
-  mixup: z.strictObject({
-    text: z
-      .enum(["tokens-and-padding", "real-spans"])
-      .describe("How two replayed texts are mixed: with their padding, or real tokens only."),
-  }),
+  mixup,
   sampling,
   optimizer,
   images,
@@ -124,13 +131,17 @@ export const behaviourSchema = z.strictObject({
 /** A complete set of behaviour options. */
 export type Behaviour = z.infer<typeof behaviourSchema>;
 
-/** The options that act while a stage trains, each to override the preset's. */
+/** Every option, each to override the preset's. */
 export const behaviourOverrides = {
   attention: attention.partial().optional(),
+  teacher: teacher.partial().optional(),
+  features: features.partial().optional(),
   encoder: encoder.partial().optional(),
   decoder: decoder.partial().optional(),
   temporalPosition: temporalPosition.optional(),
   masking: masking.partial().optional(),
+  distillation: distillation.partial().optional(),
+  mixup: mixup.partial().optional(),
   sampling: sampling.partial().optional(),
   optimizer: optimizer.partial().optional(),
   images: images.partial().optional(),

@@ -24,7 +24,7 @@ const published = {
   masking: { ...constants.masking, quota: "padded-length" },
   distillation: { padding: "included", text: "corrupted" },
   mixup: { text: "tokens-and-padding" },
-  sampling: { current: "with-replacement" },
+  sampling: { current: "with-replacement", smallBuffers: "left-out" },
   optimizer: { ...constants.optimizer, idleParameters: "move" },
 } as const;
 
@@ -38,7 +38,7 @@ const corrected = {
   masking: { ...constants.masking, quota: "real-tokens" },
   distillation: { padding: "excluded", text: "clean" },
   mixup: { text: "real-spans" },
-  sampling: { current: "permutation" },
+  sampling: { current: "permutation", smallBuffers: "one-batch" },
   optimizer: { ...constants.optimizer, idleParameters: "rest" },
 } as const;
 

@@ -4,6 +4,7 @@
  * Invariant: resolving a resolved configuration gives it back, so a run's `config.json` serves as `--config` again.
  */
 import { type Behaviour, behaviourOverrides } from "./behaviour.js";
+import type { BufferOptions } from "./buffer.js";
 import { type ModelName, type ModelSize, modelNames, models } from "./models.js";
 import { merge, type PlainObject, parseConfig } from "./parse.js";
 import { presets } from "./presets.js";
@@ -36,6 +37,11 @@ export interface Training {
   threads: number;
   seed: number;
   startFrom?: string;
+  startPositions: boolean;
+  replay: boolean;
+  buffers: string[];
+  bufferStore?: string;
+  buffer: BufferOptions;
   logEvery: number;
   validateEvery?: number;
   checkpoint: { minutes: number; steps?: number };
@@ -88,6 +94,11 @@ function settle(parsed: Parsed): Training {
     threads: parsed.threads ?? physicalCores(),
     seed: parsed.seed,
     startFrom: parsed.startFrom,
+    startPositions: parsed.startPositions,
+    replay: parsed.replay,
+    buffers: parsed.buffers,
+    bufferStore: parsed.bufferStore,
+    buffer: parsed.buffer,
     logEvery: parsed.logEvery ?? (parsed.device === "cpu" ? 1 : 10),
     validateEvery: parsed.validateEvery,
     checkpoint: parsed.checkpoint,
@@ -145,7 +156,9 @@ export function resolveStage(
 }
 
 /** Fields that do not change what a run computes; `--resume` may change them. */
-const free = new Set(["store", "data", "out", "threads", "logEvery", "checkpoint"]);
+const free = new Set([
+  ...["store", "bufferStore", "data", "out", "threads", "logEvery", "checkpoint"],
+]);
 
 function leaves(value: unknown, path: string, out: Map<string, string>): Map<string, string> {
   if (typeof value === "object" && value !== null && !Array.isArray(value)) {

@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { behaviourOverrides, behaviourSchema } from "./behaviour.js";
+import { bufferOptionsSchema } from "./buffer.js";
 import { type ModelName, modelNames } from "./models.js";
 import { type PresetName, presetNames } from "./presets.js";
 
@@ -87,7 +88,9 @@ const training = {
   preset: presetSchema,
   ...behaviourOverrides,
   epochs: whole().default(300).describe("Epochs of each stage."),
-  maxSteps: whole().optional().describe("Most steps of each stage."),
+  maxSteps: whole()
+    .optional()
+    .describe("Most steps of each stage on its own modality; replay comes on top."),
   batchSize: whole().optional().describe("Samples of a step: 8 for `tiny`, otherwise 128."),
   learningRate,
   device: z
@@ -108,7 +111,29 @@ const training = {
     .string()
     .min(1)
     .optional()
-    .describe("Checkpoint whose encoder and embeddings the first stage starts from."),
+    .describe(
+      "Where encoder and embeddings of the first stage come from: a checkpoint, a finished run, or a `.pth` file.",
+    ),
+  startPositions: z
+    .boolean()
+    .default(false)
+    .describe("Whether a Uni-Perceiver start gives its table of image positions as well."),
+  replay: z
+    .boolean()
+    .default(true)
+    .describe("Whether a stage replays the buffers of earlier ones; without, it may forget them."),
+  buffers: z
+    .array(z.string().min(1))
+    .default([])
+    .describe(
+      "Buffers replayed from the first stage on: files, folders of stages, or finished runs.",
+    ),
+  bufferStore: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Store of the records in `buffers`; by default the one that is trained on."),
+  buffer: bufferOptionsSchema.describe("How the buffer of each stage is chosen when it ends."),
   logEvery: whole()
     .optional()
     .describe("Steps between two rows of metrics.jsonl: 1 on a CPU, 10 on a GPU."),

@@ -35,7 +35,8 @@ export interface BatchOptions {
 export interface BatchSource {
   readonly kind: InputKind;
   readonly batchesPerEpoch: number;
-  batch(step: number): Promise<Batch>;
+  /** The batch of `step`, which is the `ordinal`-th of this source; by default the two are one. */
+  batch(step: number, ordinal?: number): Promise<Batch>;
   /** Which records of the dataset make up that batch, in order. */
-  indices(step: number): Uint32Array;
+  indices(step: number, ordinal?: number): Uint32Array;
 }

@@ -154,8 +154,9 @@ async function assemble(
 export function trainingBatches(dataset: Dataset, options: BatchOptions): BatchSource {
   checkRecord(dataset);
   const { batchSize, stage } = options;
-  if (dataset.length < batchSize) {
-    const expected = `at least ${batchSize} records`;
+  const least = options.sampling === "permutation" ? batchSize : 1;
+  if (dataset.length < least) {
+    const expected = `at least ${least} records`;
     throw new MedcossError("E_ARGUMENT", {
       expected,
       argument: "the dataset",
@@ -167,7 +168,7 @@ export function trainingBatches(dataset: Dataset, options: BatchOptions): BatchS
     kind: dataset.kind,
     batchesPerEpoch: Math.floor(dataset.length / batchSize),
     indices,
-    batch: (step) => assemble(dataset, indices(step), options, { stage, step }),
+    batch: (step, ordinal) => assemble(dataset, indices(step, ordinal), options, { stage, step }),
   };
 }
 
@@ -194,7 +195,7 @@ export function validationBatches(dataset: Dataset, options: BatchOptions): Batc
 
 /** The batches of steps `from` to `to - 1`, each begun while the one before it is in use. */
 export async function* prefetch(
-  source: BatchSource,
+  source: Pick<BatchSource, "batch">,
   from: number,
   to: number,
 ): AsyncGenerator<{ step: number; batch: Batch; waitMs: number }> {

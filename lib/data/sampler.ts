@@ -52,8 +52,11 @@ export interface SamplerOptions {
   sampling: "permutation" | "with-replacement";
 }
 
-/** The records of each training step; an epoch drops what does not fill a batch. */
-export function sampler(options: SamplerOptions): (step: number) => Uint32Array {
+/**
+ * The records of training step `step`, the `ordinal`-th batch of its dataset; the two differ where batches of others lie
+ * between. An epoch drops what does not fill a batch.
+ */
+export function sampler(options: SamplerOptions): (step: number, ordinal?: number) => Uint32Array {
   const { length, batchSize, seed, stage } = options;
   if (options.sampling === "with-replacement") {
     return (step) => {
@@ -63,13 +66,13 @@ export function sampler(options: SamplerOptions): (step: number) => Uint32Array 
   }
   const perEpoch = Math.floor(length / batchSize);
   let cached = { epoch: -1, order: (index: number) => index };
-  return (step) => {
-    const epoch = Math.floor(step / perEpoch);
+  return (step, ordinal = step) => {
+    const epoch = Math.floor(ordinal / perEpoch);
     if (cached.epoch !== epoch) {
       const draws = new Draws(seed, stage, epoch, Purpose.sampleOrder);
       cached = { epoch, order: permutation(length, draws) };
     }
-    const first = (step % perEpoch) * batchSize;
+    const first = (ordinal % perEpoch) * batchSize;
     return Uint32Array.from({ length: batchSize }, (_, i) => cached.order(first + i));
   };
 }

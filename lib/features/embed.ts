@@ -1,9 +1,11 @@
 /** Features of a store's records as a table for other tools. */
+
 import { type EmbedConfig, embedSchema } from "../config/features.js";
 import { parseConfig } from "../config/parse.js";
 import type { Part } from "../data/store.js";
+import { MedcossError } from "../errors.js";
 import { replaceFile } from "../files.js";
-import { extractFeatures, type ReplayHooks } from "../replay/features.js";
+import { extractFeatures, finiteSamples, type ReplayHooks } from "../replay/features.js";
 import { openNetwork } from "./network.js";
 import { npyHeader } from "./npy.js";
 import { prepareOutput } from "./output.js";
@@ -53,6 +55,12 @@ export async function embed(config: EmbedConfig, hooks: ReplayHooks = {}): Promi
     dataset: store.dataset(modality, part),
     tokenizer: parts.tokenizer,
   });
+  const finite = finiteSamples(table, modality);
+  const missing = finite.findIndex((sample, at) => sample !== at);
+  if (finite.length < table.samples) {
+    const sample = missing < 0 ? finite.length : missing;
+    throw new MedcossError("E_FEATURES", { modality, sample });
+  }
   const records = Array.from({ length: table.samples }, (_, index) =>
     store.recordNumber(modality, part, index),
   );

@@ -93,7 +93,8 @@ async function load(
   const seed = config.seed ?? Number(recorded(checkpoint).seed ?? 0);
   const parts = await storeParts(store, modality, stage);
   const { tokenizer, train } = parts;
-  const start = await startOf(checkpoint.file, tokenizer?.digest);
+  const from = { folder: dirname(checkpoint.file), tokenizer: tokenizer?.digest };
+  const start = await startOf(checkpoint.file, from);
   const size = await nativeSize(config, checkpoint, tokenizer?.vocabularySize ?? 0);
   checkRecord(modality, train.kind, train.record, size);
   const behaviour = behaviourOf(config, checkpoint);

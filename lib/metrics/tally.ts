@@ -16,11 +16,29 @@ function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-export class Tally {
+/** Mean of the first and the last tenth of a series of losses. */
+class Ends {
   readonly #first: number[] = [];
   readonly #last: number[] = [];
+  #count = 0;
+
+  add(loss: number): void {
+    this.#count++;
+    if (this.#first.length < WINDOW) this.#first.push(loss);
+    this.#last.push(loss);
+    if (this.#last.length > WINDOW) this.#last.shift();
+  }
+
+  get means(): BeforeAfter {
+    const count = Math.min(WINDOW, Math.ceil(this.#count / 10));
+    return { before: mean(this.#first.slice(0, count)), after: mean(this.#last.slice(-count)) };
+  }
+}
+
+export class Tally {
   readonly #batchSize: number;
-  #finite = 0;
+  readonly #plain = new Ends();
+  #replay: Ends | undefined;
   #step = 0;
   #epoch = { number: 0, sum: 0, count: 0 };
   #validation: BeforeAfter | undefined;
@@ -54,10 +72,12 @@ export class Tally {
       this.skipped++;
       return;
     }
-    this.#finite++;
-    if (this.#first.length < WINDOW) this.#first.push(row.loss);
-    this.#last.push(row.loss);
-    if (this.#last.length > WINDOW) this.#last.shift();
+    if (row.kind === "replay") {
+      this.#replay ??= new Ends();
+      this.#replay.add(row.loss);
+      return;
+    }
+    this.#plain.add(row.loss);
     if (this.#epoch.number !== row.epoch) this.#epoch = { number: row.epoch, sum: 0, count: 0 };
     this.#epoch.sum += row.loss;
     this.#epoch.count++;
@@ -68,15 +88,19 @@ export class Tally {
     return this.#validatedAt === step;
   }
 
-  /** Mean loss of the latest epoch's rows. */
+  /** Mean loss of the latest epoch's plain rows. */
   get epochLoss(): number {
     return this.#epoch.sum / this.#epoch.count;
   }
 
-  /** Mean loss of the first and the last tenth of the rows, at most 10 each. */
+  /** Mean loss of the first and the last tenth of the plain rows, at most 10 each. */
   get trainingLoss(): BeforeAfter {
-    const count = Math.min(WINDOW, Math.ceil(this.#finite / 10));
-    return { before: mean(this.#first.slice(0, count)), after: mean(this.#last.slice(-count)) };
+    return this.#plain.means;
+  }
+
+  /** The same of the replay rows; undefined where there is none. */
+  get replayLoss(): BeforeAfter | undefined {
+    return this.#replay?.means;
   }
 
   get validationLoss(): BeforeAfter | undefined {

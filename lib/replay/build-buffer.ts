@@ -8,7 +8,13 @@ import { type BufferOptions, budgetSamples } from "../config/buffer.js";
 import { recordBytes } from "../data/dataset.js";
 import type { Buffer } from "./buffer-file.js";
 import { clusterBy } from "./clusters.js";
-import { extractFeatures, type FeatureInput, refuseAborted } from "./features.js";
+import {
+  extractFeatures,
+  type FeatureInput,
+  finiteSamples,
+  refuseAborted,
+  rowsOf,
+} from "./features.js";
 import { capBuffer } from "./merge.js";
 import { bufferSize, type Selection, selectionMethods } from "./selection.js";
 
@@ -26,7 +32,10 @@ type Chosen = Selection & Pick<Buffer, "clusters" | "perCluster" | "width">;
 
 async function choose(input: SelectBufferInput): Promise<Chosen> {
   const { options, seed, stage, signal, onProgress, modality } = input;
-  const features = await extractFeatures(input);
+  const all = await extractFeatures(input);
+  // A sample without a finite feature (a damaged record, overflow) cannot be placed, and costs itself alone.
+  const finite = finiteSamples(all, modality);
+  const features = rowsOf(all, finite);
   const report = (done: number, total: number) => {
     refuseAborted(signal, `the buffer of ${modality}`);
     onProgress?.({ phase: "selection", done, total });
@@ -40,7 +49,11 @@ async function choose(input: SelectBufferInput): Promise<Chosen> {
   const { width } = features;
   const clusters = selection.centres.length / width;
   const perCluster = clusters === size.clusters ? size.perCluster : selection.selected.length;
-  return { ...selection, clusters, perCluster, width };
+  const selected = selection.selected.map((each) => ({
+    ...each,
+    sample: finite[each.sample] as number,
+  }));
+  return { centres: selection.centres, selected, clusters, perCluster, width };
 }
 
 /**

@@ -57,15 +57,35 @@ function batchOptions(input: FeatureInput): BatchOptions {
   };
 }
 
-function checkFinite(batch: Float32Array, first: number, width: number, modality: string): void {
-  const at = batch.findIndex((value) => !Number.isFinite(value));
-  if (at < 0) return;
-  throw new MedcossError("E_FEATURES", { modality, sample: first + Math.floor(at / width) });
+/** Samples whose features are all finite, in order; throws E_FEATURES where there is none. */
+export function finiteSamples(
+  { values, samples, width }: FeatureTable,
+  modality: string,
+): number[] {
+  const finite: number[] = [];
+  for (let sample = 0; sample < samples; sample++) {
+    if (values.subarray(sample * width, (sample + 1) * width).every(Number.isFinite)) {
+      finite.push(sample);
+    }
+  }
+  if (finite.length === 0) throw new MedcossError("E_FEATURES", { modality, sample: 0 });
+  return finite;
+}
+
+/** The rows of `samples`; the table itself where they are all of them. */
+export function rowsOf(table: FeatureTable, samples: readonly number[]): FeatureTable {
+  const { values, width } = table;
+  if (samples.length === table.samples) return table;
+  const rows = new Float32Array(samples.length * width);
+  for (const [at, sample] of samples.entries()) {
+    rows.set(values.subarray(sample * width, (sample + 1) * width), at * width);
+  }
+  return { values: rows, samples: samples.length, width };
 }
 
 /**
  * Features [length, encoder width] of a dataset in its order, one batch read ahead. 4 bytes x width for each record are
- * held. Throws E_FEATURES, E_ABORTED, E_ARGUMENT where the dataset is empty.
+ * held. Throws E_ABORTED, E_ARGUMENT where the dataset is empty.
  */
 export async function extractFeatures(input: FeatureInput): Promise<FeatureTable> {
   const { trainer, dataset, modality, stage, signal, onProgress } = input;
@@ -82,7 +102,6 @@ export async function extractFeatures(input: FeatureInput): Promise<FeatureTable
     const features = await trainer.features(batch, { stage, step });
     const count = source.indices(step).length;
     const width = features.length / count;
-    checkFinite(features, done, width, modality);
     table ??= { values: new Float32Array(samples * width), samples, width };
     table.values.set(features, done * width);
     done += count;

@@ -5,25 +5,32 @@
  */
 import { statfs } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { budgetSamples } from "../config/buffer.js";
 import { nativeModelSize } from "../config/models.js";
 import { resolvePretrain, type Training } from "../config/resolve.js";
+import { recordBytes } from "../data/dataset.js";
 import { openStore } from "../data/store.js";
 import { MedcossError } from "../errors.js";
 import { formatBytes } from "../format.js";
-import { configureThreads, type Trainer } from "../trainer.js";
+import { bufferSize } from "../replay/selection.js";
+import { configureThreads, type StepOptions, type Trainer } from "../trainer.js";
 import { diskBytes, memoryBytes, parameterCount } from "./estimate.js";
+import { itemOrder } from "./item-order.js";
 import { createTrainer } from "./network.js";
 import { type PlannedStage, type PretrainConfig, planStages } from "./pretrain.js";
 import { checkRunFolder } from "./run-folder.js";
-import { stageSteps } from "./run-stage.js";
 import { sampleCount, takeSamples } from "./samples.js";
+import { replayBatchCount } from "./stage-data.js";
 import { vocabularyOf } from "./store-data.js";
 
 export interface PlannedCost {
   stage: number;
   modality: string;
   trainingSamples: number;
+  /** Plain and replay steps together. */
   steps: number;
+  replaySteps: number;
+  /** Of a plain step. */
   secondsPerStep: number;
   seconds: number;
 }
@@ -53,12 +60,16 @@ async function freeDisk(path: string): Promise<number> {
   }
 }
 
+type Objective = StepOptions["objective"];
+
+/** Seconds of a step on the stage's own modality. */
 async function secondsPerStep(
   trainer: Trainer,
   planned: PlannedStage,
   training: Training,
+  objective: Objective,
 ): Promise<number> {
-  for await (const { batch, objective } of planned.data.items.items(0, 1)) {
+  for await (const { batch } of planned.data.items.items(0, 1)) {
     const timed = takeSamples(batch, TIMED_SAMPLES);
     const step = (number: number) =>
       trainer.trainStep(
@@ -75,22 +86,71 @@ async function secondsPerStep(
   return 0;
 }
 
+/** Samples that a stage's buffer will hold. */
+function bufferSamples({ data, parts }: PlannedStage, { buffer }: Training): number {
+  const { clusters, perCluster } = bufferSize(
+    data.trainingSamples ?? 0,
+    buffer.share,
+    buffer.centres,
+  );
+  const { budget } = buffer;
+  const most =
+    budget === undefined ? Infinity : budgetSamples(budget, recordBytes(parts.train.record));
+  return Math.min(clusters * perCluster, most);
+}
+
+/** Replay steps of a stage on top of its own, for each modality that it replays. */
+function replaySteps(
+  planned: PlannedStage,
+  samples: readonly number[],
+  training: Training,
+): number[] {
+  const { stage, data } = planned;
+  const counts = samples.map((count) => replayBatchCount(count, training));
+  const own = data.items.stepsPerEpoch ?? 1;
+  const order = itemOrder({ own, replayed: counts }, data.items.steps, training.seed, stage);
+  const total = new Array<number>(counts.length).fill(0);
+  for (let step = 0; step < order.steps; step++) {
+    const { source } = order.turn(step);
+    if (source > 0) total[source - 1] = (total[source - 1] as number) + 1;
+  }
+  return total;
+}
+
+/** What is replayed: samples of a buffer, and the seconds of a replay step. */
+interface Replayed {
+  modality: string;
+  samples: number;
+  seconds: number;
+}
+
 async function costs(
   training: Training,
   vocabulary: number,
   stages: readonly PlannedStage[],
 ): Promise<PlannedCost[]> {
-  await using trainer = await createTrainer(training, vocabulary, 1, { kind: "random" });
+  const random = { kind: "random" } as const;
+  await using trainer = await createTrainer(training, vocabulary, 1, random, training.replay);
   const out: PlannedCost[] = [];
+  const replayed: Replayed[] = [];
   for (const planned of stages) {
     const { stage, modality, data } = planned;
-    const steps = stageSteps(training, data);
-    const each = await secondsPerStep(trainer, planned, training);
-    const trainingSamples = data.trainingSamples ?? 0;
+    const samples = replayed.map((each) => each.samples);
+    const replays = replaySteps(planned, samples, training);
+    const each = await secondsPerStep(trainer, planned, training, "plain");
+    const onTop = replays.reduce(
+      (sum, count, at) => sum + count * (replayed[at] as Replayed).seconds,
+      0,
+    );
+    const replayTotal = replays.reduce((sum, count) => sum + count, 0);
     out.push({
-      ...{ stage, modality, trainingSamples, steps },
-      ...{ secondsPerStep: each, seconds: each * steps },
+      ...{ stage, modality, trainingSamples: data.trainingSamples ?? 0 },
+      ...{ steps: data.items.steps + replayTotal, replaySteps: replayTotal },
+      ...{ secondsPerStep: each, seconds: each * data.items.steps + onTop },
     });
+    if (!training.replay) continue;
+    const seconds = await secondsPerStep(trainer, planned, training, "replay");
+    replayed.push({ modality, samples: bufferSamples(planned, training), seconds });
   }
   return out;
 }
@@ -108,7 +168,8 @@ export async function dryRun(input: PretrainConfig): Promise<DryRun> {
   const vocabulary = vocabularyOf(training, await store.tokenizer());
   const size = nativeModelSize(training.model, vocabulary);
   const { ratio: maskRatio, words } = training.behaviour.masking;
-  const options = { batchSize: training.batchSize, maskRatio, words };
+  const teacher = training.replay && stages.length > 1;
+  const options = { batchSize: training.batchSize, maskRatio, words, teacher };
   const bf16 = training.precision === "bf16";
   const memory = Math.max(
     ...stages.map((each) => memoryBytes(size, each.kind, { ...options, bf16 })),

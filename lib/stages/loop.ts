@@ -79,7 +79,7 @@ async function trainItem(
   progress: Progress,
   item: Item,
 ): Promise<MetricRow | undefined> {
-  const { training, stage, steps, modality } = loop;
+  const { training, stage, steps } = loop;
   const schedule = { horizon: steps, ...training.learningRate };
   const lr = learningRateAt(item.step, schedule);
   const key = { stage, step: item.step };
@@ -96,7 +96,7 @@ async function trainItem(
   const row: MetricRow = {
     time: new Date().toISOString(),
     stage,
-    modality,
+    modality: item.modality,
     kind: item.objective,
     epoch: epochOf(loop, progress.step),
     step: progress.step,

@@ -13,6 +13,7 @@ export function trainerOptions(
   tokenizerVocabulary: number,
   stage: number,
   start: NativeStart,
+  teacher: boolean,
 ): NativeTrainerOptions {
   const { beta1, beta2, epsilon, weightDecay } = training.behaviour.optimizer;
   return {
@@ -24,15 +25,17 @@ export function trainerOptions(
     seed: training.seed,
     stage,
     start,
+    ...(teacher && { teacher: { kind: "start" } }),
   };
 }
 
-/** Builds the network; throws E_NO_CUDA, E_CHECKPOINT_SHAPE and others of the registry. */
+/** Builds the network, with a frozen copy of its start for replay steps if `teacher`; throws E_NO_CUDA, E_CHECKPOINT_SHAPE and others of the registry. */
 export function createTrainer(
   training: Training,
   tokenizerVocabulary: number,
   stage: number,
   start: NativeStart,
+  teacher = false,
 ): Promise<Trainer> {
-  return Trainer.create(trainerOptions(training, tokenizerVocabulary, stage, start));
+  return Trainer.create(trainerOptions(training, tokenizerVocabulary, stage, start, teacher));
 }

@@ -6,13 +6,16 @@
 import { join } from "node:path";
 import type { InputKind } from "../batch.js";
 import type { PlainObject } from "../config/parse.js";
-import { type Resolved, resolvePretrain } from "../config/resolve.js";
+import { type Resolved, resolvePretrain, type Training } from "../config/resolve.js";
 import type { PretrainInput, PretrainParsed } from "../config/training.js";
 import { openStore, type Store } from "../data/store.js";
 import { METRICS_FILE, Recorder } from "../metrics/recorder.js";
 import { readRows, rowsUpTo } from "../metrics/rows.js";
+import type { NativeStart } from "../native/types.js";
+import type { Buffer } from "../replay/buffer-file.js";
 import { type CheckpointState, latestCheckpoint, MODEL_FILE } from "./checkpoint.js";
 import { prepareProcess } from "./environment.js";
+import { openBuffers, readBuffers } from "./replay.js";
 import {
   checkRunFolder,
   isFinished,
@@ -23,8 +26,8 @@ import {
   writeFinal,
 } from "./run-folder.js";
 import { runStage, type StagePlan } from "./run-stage.js";
-import { datasetData, type StageData } from "./stage-data.js";
-import { carryOver, startOf } from "./start.js";
+import { type DatasetParts, datasetData, type StageData } from "./stage-data.js";
+import { carryOver, checkStart, startOf } from "./start.js";
 import { defaultStages, storeParts, vocabularyOf } from "./store-data.js";
 import type { Hooks, MetricRow, RunResult, StageResult } from "./types.js";
 
@@ -38,6 +41,8 @@ export interface PlannedStage {
   modality: string;
   kind: InputKind;
   folder: string;
+  parts: DatasetParts;
+  /** Without replay, as buffers come with the stages before. */
   data: StageData;
 }
 
@@ -53,6 +58,7 @@ export async function planStages(config: Config, store: Store): Promise<PlannedS
       stage,
       modality,
       kind: parts.train.kind,
+      parts,
       data,
       folder: join(config.own.out, stageFolder(stage, modality)),
     });
@@ -88,23 +94,50 @@ type Shared = Pick<
   "training" | "vocabulary" | "root" | "configuration" | "recorder" | "hooks"
 >;
 
+/** Buffers that the caller gave, and those of the stages so far. */
+interface Replayable {
+  given: readonly Buffer[];
+  /** Where the records of `given` are. */
+  givenStore: Store;
+  store: Store;
+}
+
+/** A stage's data with the buffers of all modalities before it. */
+async function withReplay(
+  planned: PlannedStage,
+  before: readonly PlannedStage[],
+  training: Training,
+  { given, givenStore, store }: Replayable,
+): Promise<StageData> {
+  if (!training.replay) return planned.data;
+  const own = await readBuffers(before.map(({ folder }) => folder));
+  const fresh = new Set([planned.modality, ...own.map(({ modality }) => modality)]);
+  const kept = given.filter(({ modality }) => !fresh.has(modality));
+  const replayed = [
+    ...(await openBuffers(givenStore, kept, planned.modality)),
+    ...(await openBuffers(store, own, planned.modality)),
+  ];
+  return datasetData(planned.parts, training, replayed);
+}
+
 async function* runStages(
   shared: Shared,
   stages: readonly PlannedStage[],
   earlier: Earlier,
   rows: readonly MetricRow[],
-  tokenizerDigest: string | undefined,
+  first: NativeStart,
+  replayable: Replayable,
 ): AsyncGenerator<MetricRow, StageResult[]> {
   const results = [...earlier.results];
   for (const planned of stages.slice(results.length)) {
-    const before = stages[planned.stage - 2];
-    const start = before
-      ? carryOver(join(before.folder, "checkpoint", MODEL_FILE))
-      : await startOf(shared.training.startFrom, tokenizerDigest);
+    const before = stages.slice(0, planned.stage - 1);
+    const last = before.at(-1);
+    const start = last ? carryOver(join(last.folder, "checkpoint", MODEL_FILE)) : first;
+    const data = await withReplay(planned, before, shared.training, replayable);
     const next = results.length === earlier.results.length;
     const own = next ? rows.filter((row) => row.stage === planned.stage) : [];
     const from = next ? earlier.from : undefined;
-    results.push(yield* runStage({ ...shared, ...planned, start, rows: own, from }));
+    results.push(yield* runStage({ ...shared, ...planned, data, start, rows: own, from }));
   }
   return results;
 }
@@ -119,14 +152,23 @@ async function* run(
   const stages = await planStages(config, store);
   const tokenizer = await store.tokenizer();
   const vocabulary = vocabularyOf(training, tokenizer);
-  await startOf(training.startFrom, tokenizer?.digest);
+  await checkStart(training.startFrom, tokenizer?.digest);
+  const given = await readBuffers(training.buffers);
+  await using givenStore = await openStore(training.bufferStore ?? config.own.store);
+  await openBuffers(givenStore, given, "");
   const configuration: PlainObject = { ...json, stages: stages.map((stage) => stage.modality) };
   await using _lock = await openRunFolder(out, configuration, prepareProcess(training));
+  const start = await startOf(training.startFrom, {
+    folder: out,
+    tokenizer: tokenizer?.digest,
+    mapPositions: training.startPositions,
+  });
   const earlier = await readEarlier(stages);
   const rows = await keptRows(out, earlier);
   await using recorder = await Recorder.open(out, rows);
   const shared = { training, vocabulary, root: out, configuration, recorder, hooks };
-  const results = yield* runStages(shared, stages, earlier, rows, tokenizer?.digest);
+  const replayable = { given, givenStore, store };
+  const results = yield* runStages(shared, stages, earlier, rows, start, replayable);
   const last = stages[stages.length - 1] as PlannedStage;
   await writeFinal(out, join(last.folder, "checkpoint"));
   return { out, stages: results, alreadyFinished: false };

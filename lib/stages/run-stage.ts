@@ -7,17 +7,18 @@ import { mkdir } from "node:fs/promises";
 import { join, relative } from "node:path";
 import type { PlainObject } from "../config/parse.js";
 import type { Training } from "../config/resolve.js";
-import { stageHorizon } from "../config/schedule.js";
 import { MedcossError } from "../errors.js";
 import { writing } from "../files.js";
 import type { Recorder } from "../metrics/recorder.js";
 import { Tally } from "../metrics/tally.js";
 import type { NativeStart } from "../native/types.js";
 import { writeReconstructions } from "../pictures/index.js";
+import { BUFFER_FILE } from "../replay/buffer-file.js";
 import type { Trainer } from "../trainer.js";
-import { type CheckpointState, saveCheckpoint } from "./checkpoint.js";
+import { type CheckpointState, MODEL_FILE, readState, saveCheckpoint } from "./checkpoint.js";
 import { runLoop } from "./loop.js";
 import { createTrainer } from "./network.js";
+import { leaveBuffer } from "./replay.js";
 import { writeSummary } from "./run-folder.js";
 import type { StageData } from "./stage-data.js";
 import type { Hooks, MetricRow, StageResult } from "./types.js";
@@ -44,19 +45,10 @@ export interface StagePlan {
   hooks: Hooks;
 }
 
-/** Steps of the stage; a stream needs `maxSteps`. */
-export function stageSteps(training: Training, data: StageData): number {
-  const perEpoch = data.items.stepsPerEpoch;
-  if (perEpoch !== undefined) return stageHorizon(training.epochs, perEpoch, training.maxSteps);
-  if (training.maxSteps !== undefined) return training.maxSteps;
-  throw new MedcossError("E_CONFIG", {
-    field: "maxSteps",
-    problem: "a stream of batches has no length, so the number of steps must be given",
-  });
-}
-
 /** Fields that say where files are on this machine. */
-const places = new Set(["store", "data", "out", "startFrom", "tokenizer"]);
+const places = new Set([
+  ...["store", "bufferStore", "buffers", "data", "out", "startFrom", "tokenizer"],
+]);
 
 function withoutPlaces(configuration: PlainObject): PlainObject {
   return Object.fromEntries(Object.entries(configuration).filter(([key]) => !places.has(key)));
@@ -104,14 +96,35 @@ async function draw(plan: StagePlan, trainer: Trainer, step: number): Promise<st
   return files.map((file) => relative(plan.root, file));
 }
 
+/** Writes the stage's buffer and gives its path; undefined for a stream, which cannot be read again. */
+async function chooseBuffer(plan: StagePlan, trainer: Trainer): Promise<string | undefined> {
+  const { stage, modality, training, folder, hooks } = plan;
+  const { chosenFrom: from, tokenizer } = plan.data;
+  if (!from) return undefined;
+  const state = await readState(join(folder, "checkpoint"));
+  const checkpoint = state?.files[MODEL_FILE]?.sha256 ?? "";
+  const shared = { stage, modality, training, folder, hooks, tokenizer };
+  try {
+    await leaveBuffer(trainer, { ...shared, from, checkpoint });
+  } catch (error) {
+    if (!hooks.signal?.aborted) throw error;
+    // The stage's checkpoint is on disk already; the buffer is begun anew when the run goes on.
+    const values = { path: join(folder, "checkpoint") };
+    throw new MedcossError("E_INTERRUPTED", values, { cause: hooks.signal.reason });
+  }
+  return relative(plan.root, join(folder, BUFFER_FILE));
+}
+
 function summarise(plan: StagePlan, tally: Tally, steps: number): StageResult {
   return {
     stage: plan.stage,
     modality: plan.modality,
     steps,
+    replaySteps: steps - plan.data.items.ownSteps,
     epochs: steps / (plan.data.items.stepsPerEpoch ?? steps),
     samples: tally.samples,
     trainingLoss: tally.trainingLoss,
+    replayLoss: tally.replayLoss,
     validationLoss: tally.validationLoss,
     skippedSteps: tally.skipped,
     samplesPerSecond: tally.samples / tally.seconds,
@@ -125,11 +138,13 @@ function summarise(plan: StagePlan, tally: Tally, steps: number): StageResult {
 export async function* runStage(plan: StagePlan): AsyncGenerator<MetricRow, StageResult> {
   checkData(plan);
   const { stage, modality, training, data, hooks, recorder } = plan;
-  const steps = stageSteps(training, data);
+  const { steps } = data.items;
   const from = plan.from?.state.step ?? 0;
   await writing(plan.folder, () => mkdir(plan.folder, { recursive: true }));
-  const start: NativeStart = plan.from ? { kind: "random" } : plan.start;
-  await using trainer = await createTrainer(training, plan.vocabulary, stage, start);
+  // A checkpoint replaces every weight but the teacher's, which are those of the start.
+  const start: NativeStart = plan.from && !data.replays ? { kind: "random" } : plan.start;
+  const { vocabulary } = plan;
+  await using trainer = await createTrainer(training, vocabulary, stage, start, data.replays);
   if (plan.from) await trainer.load(plan.from.path);
   const tally = new Tally(training.batchSize);
   for (const row of plan.rows) tally.add(row);
@@ -141,6 +156,7 @@ export async function* runStage(plan: StagePlan): AsyncGenerator<MetricRow, Stag
     ...{ save, hooks },
   });
   const summary = summarise(plan, tally, steps);
+  summary.buffer = await chooseBuffer(plan, trainer);
   summary.reconstructions = await draw(plan, trainer, steps);
   await writeSummary(plan.folder, summary);
   return summary;

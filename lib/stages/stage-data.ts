@@ -6,6 +6,7 @@
 import type { Batch, InputKind } from "../batch.js";
 import type { ModelSize } from "../config/models.js";
 import type { Training } from "../config/resolve.js";
+import { stageHorizon } from "../config/schedule.js";
 import {
   type BatchOptions,
   type BatchSource,
@@ -15,19 +16,32 @@ import {
 import type { Dataset, RecordFormat } from "../data/dataset.js";
 import type { Tokenizer } from "../data/tokenizer.js";
 import { MedcossError } from "../errors.js";
-import { type ItemSource, plainItems, streamItems } from "./items.js";
+import { datasetItems, type ItemSource, type ReplayedBatches, streamItems } from "./items.js";
+import type { ReplayParts } from "./replay.js";
 import { takeSamples } from "./samples.js";
 import { type Validation, validationOf } from "./validation.js";
+
+/** What the stage's buffer is chosen from. */
+export interface ChosenFrom {
+  dataset: Dataset;
+  /** The number under which a buffer names the dataset's `index`-th record. */
+  recordNumber(index: number): number;
+  digest: string;
+}
 
 export interface StageData {
   /** Undefined for a stream, whose end is not known. */
   trainingSamples: number | undefined;
   items: ItemSource;
+  /** Whether there are replay items, for which the network needs a teacher. */
+  replays: boolean;
+  /** Undefined for a stream, which cannot be read again. */
+  chosenFrom?: ChosenFrom;
   validation?: Validation;
   /** A few samples without augmentation, for pictures. */
   preview(count: number): Promise<Batch | undefined>;
   tokenizer?: Tokenizer;
-  /** Changes when the samples change. */
+  /** Changes when the samples change, the replayed ones among them. */
   digest?: string;
 }
 
@@ -38,6 +52,8 @@ export interface DatasetParts {
   validation?: Dataset;
   tokenizer?: Tokenizer;
   digest?: string;
+  /** By default a record's number is its index. */
+  recordNumber?(index: number): number;
 }
 
 function misfit(modality: string, field: string, has: string, wants: string): MedcossError {
@@ -68,7 +84,9 @@ export function checkBatchSize(modality: string, batch: number, samples: number)
   if (batch > samples) throw new MedcossError("E_BATCH_TOO_LARGE", { batch, samples, modality });
 }
 
-function batchOptions(parts: DatasetParts, training: Training): BatchOptions {
+type Keyed = Pick<DatasetParts, "stage" | "tokenizer">;
+
+function batchOptions(parts: Keyed, training: Training): BatchOptions {
   const { masking, images, sampling } = training.behaviour;
   return {
     batchSize: training.batchSize,
@@ -91,25 +109,69 @@ function validationSource(parts: DatasetParts, options: BatchOptions): BatchSour
   return validationBatches(parts.validation, options);
 }
 
-/** Stage data from datasets; throws E_BATCH_TOO_LARGE and E_CONFIG. */
-export function datasetData(parts: DatasetParts, training: Training): StageData {
-  const { modality, train, tokenizer, digest } = parts;
+/** Batches of an epoch that a buffer of `samples` gives. */
+export function replayBatchCount(samples: number, training: Training): number {
+  const least = training.behaviour.sampling.smallBuffers === "one-batch" ? 1 : 0;
+  return samples === 0 ? 0 : Math.max(least, Math.floor(samples / training.batchSize));
+}
+
+/** Replayed batches; always drawn with replacement, their texts with masked words or without as the preset says. */
+function replayBatches(parts: ReplayParts, stage: number, training: Training): ReplayedBatches {
+  const { modality, dataset } = parts;
+  checkRecord(modality, dataset.kind, dataset.record, training.model);
+  const corrupted = training.behaviour.distillation.text === "corrupted";
+  const tokenizer = corrupted ? parts.tokenizer : undefined;
+  const options = batchOptions({ stage, tokenizer }, training);
+  const source = trainingBatches(dataset, { ...options, sampling: "with-replacement" });
+  return { modality, source, perEpoch: replayBatchCount(dataset.length, training) };
+}
+
+function joinedDigest(digest: string | undefined, replayed: readonly ReplayParts[]) {
+  return digest && [digest, ...replayed.map((each) => each.digest)].join("+");
+}
+
+/** Stage data from datasets and the buffers of earlier stages; throws E_BATCH_TOO_LARGE and E_CONFIG. */
+export function datasetData(
+  parts: DatasetParts,
+  training: Training,
+  replayed: readonly ReplayParts[] = [],
+): StageData {
+  const { modality, stage, train, tokenizer, digest } = parts;
   checkRecord(modality, train.kind, train.record, training.model);
   checkBatchSize(modality, training.batchSize, train.length);
   const options = batchOptions(parts, training);
+  const own = { modality, source: trainingBatches(train, options) };
+  const ownSteps = stageHorizon(training.epochs, own.source.batchesPerEpoch, training.maxSteps);
+  const replay = replayed
+    .map((each) => replayBatches(each, stage, training))
+    .filter(({ perEpoch }) => perEpoch > 0);
   const source = validationSource(parts, options);
   const shown = source ? (parts.validation as Dataset) : train;
   return {
     trainingSamples: train.length,
-    items: plainItems(trainingBatches(train, options)),
+    items: datasetItems(own, replay, ownSteps, { seed: training.seed, stage }),
+    replays: replay.length > 0,
+    chosenFrom: {
+      dataset: train,
+      recordNumber: (index) => parts.recordNumber?.(index) ?? index,
+      digest: digest ?? "",
+    },
     validation: source && validationOf(source),
     preview: (count) => {
       const batchSize = Math.min(count, shown.length);
       return validationBatches(shown, { ...options, batchSize }).batch(0);
     },
     tokenizer,
-    digest,
+    digest: joinedDigest(digest, replayed),
   };
+}
+
+function streamSteps(training: Training): number {
+  if (training.maxSteps !== undefined) return training.maxSteps;
+  throw new MedcossError("E_CONFIG", {
+    field: "maxSteps",
+    problem: "a stream of batches has no length, so the number of steps must be given",
+  });
 }
 
 /** Stage data from a stream of batches, with a dataset to validate on where there is one. */
@@ -125,11 +187,12 @@ export function streamData(
       yield batch;
     }
   };
-  const options = batchOptions({ ...parts, train: undefined as never }, training);
+  const options = batchOptions(parts, training);
   const source = parts.validation && validationBatches(parts.validation, options);
   return {
     trainingSamples: undefined,
-    items: streamItems(watched()),
+    items: streamItems(watched(), parts.modality, streamSteps(training)),
+    replays: false,
     validation: source && validationOf(source),
     preview: async (count) => latest && takeSamples(latest, count),
     tokenizer: parts.tokenizer,

@@ -32,6 +32,7 @@ export async function storeParts(
     validation: store.dataset(modality, "validation"),
     tokenizer: text ? await store.tokenizer() : undefined,
     digest: `${info.preprocessingDigest}:${info.train}+${info.validation}`,
+    recordNumber: (index) => store.recordNumber(modality, "train", index),
   };
 }
 

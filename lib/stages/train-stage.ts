@@ -14,10 +14,11 @@ import { METRICS_FILE, Recorder } from "../metrics/recorder.js";
 import { readRows, rowsUpTo } from "../metrics/rows.js";
 import { latestCheckpoint } from "./checkpoint.js";
 import { prepareProcess } from "./environment.js";
+import { openBuffers, type ReplayParts, readBuffers } from "./replay.js";
 import { checkRunFolder, openRunFolder, readSummary } from "./run-folder.js";
 import { runStage } from "./run-stage.js";
 import { datasetData, type StageData, streamData } from "./stage-data.js";
-import { startOf } from "./start.js";
+import { checkStart, startOf } from "./start.js";
 import { storeParts, vocabularyOf } from "./store-data.js";
 import type { Hooks, MetricRow, StageResult } from "./types.js";
 
@@ -50,12 +51,43 @@ interface Opened {
   close(): Promise<void>;
 }
 
-async function fromStore(path: string, { own, training }: Resolved<Own>): Promise<Opened> {
+async function fromStore(path: string, config: Resolved<Own>): Promise<Opened> {
+  const { own, training } = config;
   const store = await openStore(path);
   try {
     const parts = await storeParts(store, own.modality, own.stage);
     const tokenizer = await store.tokenizer();
-    return { data: datasetData(parts, training), tokenizer, close: () => store.close() };
+    const replay = await openReplay(config, path);
+    const data = datasetData(parts, training, replay.parts);
+    const close = async () => {
+      await store.close();
+      await replay.close();
+    };
+    return { data, tokenizer, close };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** The records of the buffers that the stage replays; `path` is the store that it trains on, if any. */
+async function openReplay(
+  { own, training }: Resolved<Own>,
+  path?: string,
+): Promise<{ parts: ReplayParts[]; close(): Promise<void> }> {
+  if (!training.replay || training.buffers.length === 0) {
+    return { parts: [], close: async () => {} };
+  }
+  const from = training.bufferStore ?? path;
+  if (from === undefined) {
+    const problem = "the buffers name records of a store, which must be given";
+    throw new MedcossError("E_CONFIG", { field: "bufferStore", problem });
+  }
+  const buffers = await readBuffers(training.buffers);
+  const store = await openStore(from);
+  try {
+    const parts = await openBuffers(store, buffers, own.modality);
+    return { parts, close: () => store.close() };
   } catch (error) {
     await store.close();
     throw error;
@@ -71,7 +103,9 @@ async function openData(config: Resolved<Own>): Promise<Opened> {
   const parts = { modality, stage, validation, tokenizer };
   const close = async () => {};
   if (isDataset(data)) {
-    return { data: datasetData({ ...parts, train: data }, training), tokenizer, close };
+    const replay = await openReplay(config);
+    const own = datasetData({ ...parts, train: data }, training, replay.parts);
+    return { data: own, tokenizer, close: replay.close };
   }
   if (isStream(data)) return { data: streamData(data, parts, training), tokenizer, close };
   throw new MedcossError("E_CONFIG", {
@@ -90,8 +124,13 @@ async function* train(
   const { modality, stage, out } = own;
   const { data, tokenizer } = opened;
   const vocabulary = vocabularyOf(training, tokenizer);
-  const start = await startOf(training.startFrom, tokenizer?.digest);
+  await checkStart(training.startFrom, tokenizer?.digest);
   await using _lock = await openRunFolder(out, json, environment);
+  const start = await startOf(training.startFrom, {
+    folder: out,
+    tokenizer: tokenizer?.digest,
+    mapPositions: training.startPositions,
+  });
   const from = await latestCheckpoint(out);
   const rows = from
     ? rowsUpTo(await readRows(join(out, METRICS_FILE)), stage, from.state.step)

@@ -2,6 +2,7 @@
  * What stages report: summaries of stages and runs, and the hooks a caller may give.
  */
 import type { MetricRow } from "../metrics/types.js";
+import type { ReplayProgress } from "../replay/features.js";
 
 export type { MetricRow };
 
@@ -20,10 +21,16 @@ export interface EpochRow {
 export interface StageStart {
   stage: number;
   modality: string;
-  /** Steps of the whole stage. */
+  /** Steps of the whole stage, replay among them. */
   steps: number;
   /** Steps already done when a run goes on. */
   done: number;
+}
+
+/** How far a finished stage has got with its buffer. */
+export interface BufferProgress extends ReplayProgress {
+  stage: number;
+  modality: string;
 }
 
 export interface BeforeAfter {
@@ -35,12 +42,16 @@ export interface BeforeAfter {
 export interface StageResult {
   stage: number;
   modality: string;
+  /** Plain and replay steps together. */
   steps: number;
+  replaySteps: number;
   epochs: number;
   /** Samples trained on, counted with repetition. */
   samples: number;
-  /** Mean loss of the first and of the last tenth of the steps (at most 10 each). */
+  /** Mean loss of the first and of the last tenth of the plain steps (at most 10 each). */
   trainingLoss: BeforeAfter;
+  /** The same of the replay steps: the distance to the features of the stage's start. */
+  replayLoss?: BeforeAfter;
   /** Before the first and after the last step; absent without a validation share. */
   validationLoss?: BeforeAfter;
   /** Steps whose loss was not finite and which changed nothing. */
@@ -49,6 +60,8 @@ export interface StageResult {
   seconds: number;
   /** Folder of the last checkpoint, relative to the run folder. */
   checkpoint: string;
+  /** File of the stage's buffer, relative to the run folder; absent for a stream. */
+  buffer?: string;
   /** Pictures, relative to the run folder. */
   reconstructions: string[];
 }
@@ -67,5 +80,7 @@ export interface Hooks {
   signal?: AbortSignal;
   onStage?(start: StageStart): void;
   onStep?(row: MetricRow): void;
+  /** While a finished stage's buffer is chosen. */
+  onBuffer?(progress: BufferProgress): void;
   onEpoch?(row: EpochRow): void;
 }

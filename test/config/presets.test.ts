@@ -35,6 +35,7 @@ t.test("the two differ in exactly the options with a quirk", async (t) => {
     "mixup.text",
     "optimizer.idleParameters",
     "sampling.current",
+    "sampling.smallBuffers",
     "teacher.mode",
     "temporalPosition",
   ]);

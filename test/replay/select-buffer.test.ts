@@ -175,12 +175,17 @@ t.test("progress is told and a signal stops the work", async (t) => {
   await t.rejects(stopped("selection"), { code: "E_ABORTED", message: /the buffer of xray/ });
 });
 
-t.test("features that are not finite are refused with the sample", async (t) => {
+t.test("a sample whose feature is not finite is left out", async (t) => {
   const broken = {
-    features: async () => Float32Array.from({ length: 32 * 24 }, (_, i) => (i === 50 ? NaN : 1)),
+    features: async () =>
+      Float32Array.from({ length: 32 * 24 }, (_, i) => (i === 50 ? Number.NaN : i % 7)),
   };
-  await t.rejects(selectBuffer(input(images(64), { trainer: broken })), {
-    code: "E_FEATURES",
-    values: { sample: 2, modality: "xray" },
-  });
+  const options = { ...input(images(64)).options, share: 1 };
+  const { samples } = await selectBuffer(input(images(64), { trainer: broken, options }));
+  t.same(
+    samples.map(({ record }) => record - 1000).sort((a, b) => a - b),
+    Array.from({ length: 64 }, (_, i) => i).filter((i) => i % 32 !== 2),
+  );
+  const none = { features: async () => new Float32Array(32 * 24).fill(Number.NaN) };
+  await t.rejects(selectBuffer(input(images(64), { trainer: none })), { code: "E_FEATURES" });
 });

@@ -40,7 +40,7 @@ t.test("a run of them ends the stage and names step and samples", async (t) => {
   const config = { modality: "own", data: broken(0), out, ...training, batchSize: 2 };
   await t.rejects(trainStage({ ...config, nonFiniteLimit: 3 }), {
     code: "E_NON_FINITE",
-    message: /in 3 steps in a row, at step 3 of own \(samples \d, \d\)/,
+    message: /in 3 steps in a row, at step 3 of own \(samples \d, \d of own\)/,
     exitCode: 1,
   });
 });
@@ -50,7 +50,7 @@ t.test("long batches are named in part, streams by their step", async (t) => {
   const data = { ...broken(0), length: 32 };
   const config = { modality: "own", ...training, batchSize: 32, nonFiniteLimit: 1 };
   await t.rejects(trainStage({ ...config, data, out: join(folder, "a") }), {
-    message: /\(samples (\d+, ){15}\d+ and more\)/,
+    message: /\(samples (\d+, ){15}\d+ and more of own\)/,
   });
   const pixels = new Float32Array(1024).fill(Number.NaN);
   const stream = async function* (): AsyncGenerator<Batch> {

@@ -1,0 +1,115 @@
+/**
+ * The buffers of a stage: those it replays, opened as datasets, and the one it leaves behind.
+ *
+ * Invariant: a modality is replayed from one buffer, and never from one of the stage's own modality.
+ */
+import { createHash } from "node:crypto";
+import { access, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { Training } from "../config/resolve.js";
+import type { Dataset } from "../data/dataset.js";
+import type { Store } from "../data/store.js";
+import type { Tokenizer } from "../data/tokenizer.js";
+import { MedcossError } from "../errors.js";
+import { BUFFER_FILE, type Buffer, readBuffer, writeBuffer } from "../replay/buffer-file.js";
+import { selectBuffer } from "../replay/build-buffer.js";
+import type { Trainer } from "../trainer.js";
+import { isRun } from "./describe.js";
+import type { ChosenFrom } from "./stage-data.js";
+import type { Hooks } from "./types.js";
+
+/** An earlier modality as a stage replays it. */
+export interface ReplayParts {
+  modality: string;
+  dataset: Dataset;
+  tokenizer?: Tokenizer;
+  /** Changes when the samples change. */
+  digest: string;
+}
+
+const hasBuffer = (folder: string) =>
+  access(join(folder, BUFFER_FILE)).then(
+    () => true,
+    () => false,
+  );
+
+/** Folders of a run's stages that hold a buffer. */
+async function buffersOfRun(path: string): Promise<string[]> {
+  const folder = join(path, "stages");
+  const stages = (await readdir(folder)).sort().map((name) => join(folder, name));
+  const held = await Promise.all(stages.map(hasBuffer));
+  return stages.filter((_, index) => held[index]);
+}
+
+/** Reads buffers from files, folders of stages, or runs. Throws E_NO_BUFFER, E_BUFFER_CORRUPT. */
+export async function readBuffers(paths: readonly string[]): Promise<Buffer[]> {
+  const buffers: Buffer[] = [];
+  for (const path of paths) {
+    const files = (await isRun(path)) ? await buffersOfRun(path) : [path];
+    if (files.length === 0) throw new MedcossError("E_NO_BUFFER", { path });
+    for (const file of files) buffers.push(await readBuffer(file));
+  }
+  return buffers;
+}
+
+function refuseTwice(buffers: readonly Buffer[]): void {
+  const names = buffers.map(({ modality }) => modality);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice === undefined) return;
+  const problem = `there are two buffers of ${twice}; \`medcoss buffer merge\` makes one of them`;
+  throw new MedcossError("E_CONFIG", { field: "buffers", problem });
+}
+
+function digestOf(buffer: Buffer): string {
+  const hash = createHash("sha256").update(`${buffer.modality}:${buffer.data}:`);
+  return hash.update(buffer.samples.map(({ record }) => record).join(",")).digest("hex");
+}
+
+/** The records of buffers that a stage of `modality` replays. Throws E_NO_MODALITY, E_ARGUMENT, E_CONFIG. */
+export async function openBuffers(
+  store: Store,
+  buffers: readonly Buffer[],
+  modality: string,
+): Promise<ReplayParts[]> {
+  refuseTwice(buffers);
+  const parts: ReplayParts[] = [];
+  for (const buffer of buffers) {
+    if (buffer.modality === modality || buffer.samples.length === 0) continue;
+    const records = buffer.samples.map(({ record }) => record);
+    const dataset = store.records(buffer.modality, records);
+    const tokenizer = dataset.kind === "text" ? await store.tokenizer() : undefined;
+    parts.push({ modality: buffer.modality, dataset, tokenizer, digest: digestOf(buffer) });
+  }
+  return parts;
+}
+
+/** What a finished stage's buffer is chosen with. */
+export interface BufferPlan {
+  stage: number;
+  modality: string;
+  training: Training;
+  from: ChosenFrom;
+  folder: string;
+  /** SHA-256 of the stage's model file. */
+  checkpoint: string;
+  tokenizer?: Tokenizer;
+  hooks: Hooks;
+}
+
+/** Chooses and writes `buffer.json` of a stage from its final weights. Throws as `selectBuffer` does. */
+export async function leaveBuffer(trainer: Trainer, plan: BufferPlan): Promise<Buffer> {
+  const { stage, modality, training, from, hooks, tokenizer } = plan;
+  const { seed, behaviour, batchSize } = training;
+  const buffer = await selectBuffer({
+    ...{ trainer, stage, modality, tokenizer, seed, behaviour, batchSize },
+    dataset: from.dataset,
+    recordNumber: from.recordNumber,
+    checkpointDigest: plan.checkpoint,
+    dataDigest: from.digest,
+    options: training.buffer,
+    signal: hooks.signal,
+    onProgress: (progress) => hooks.onBuffer?.({ stage, modality, ...progress }),
+  });
+  await writeBuffer(join(plan.folder, BUFFER_FILE), buffer);
+  return buffer;
+}
