@@ -52,7 +52,7 @@ export interface DemoResult {
   curves: { svg: string; png: string };
 }
 
-export const demoTraining = { steps: 90, batchSize: 8 } as const;
+export const demoTraining = { steps: 70, batchSize: 8 } as const;
 
 type Settled = Required<Omit<DemoOptions, "threads">> & Pick<DemoOptions, "threads">;
 
