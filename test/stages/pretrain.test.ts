@@ -29,6 +29,7 @@ t.test("a run over all stages leaves its folder as documented", async (t) => {
   );
   t.same(readdirSync(join(out, "stages")), ["01-report", "02-xray", "03-ct"]);
   t.same(readdirSync(join(out, "stages", "02-xray")).sort(), [
+    "buffer.json",
     "checkpoint",
     "checkpoint.previous",
     "reconstructions",
@@ -51,26 +52,30 @@ t.test("a run over all stages leaves its folder as documented", async (t) => {
     "gradientNorm",
     "waitMs",
   ]);
+  const second = rows.filter((row) => row.stage === 2);
   t.same(
-    rows.filter((row) => row.stage === 2).map((row) => `${row.kind} ${row.epoch} ${row.step}`),
+    second.map((row) => [row.kind === "validation" ? "validation" : "step", row.epoch, row.step]),
     [
-      "validation 0 0",
-      "plain 1 1",
-      "plain 1 2",
-      "plain 1 3",
-      "validation 1 3",
-      "plain 2 4",
-      "plain 2 5",
-      "plain 2 6",
-      "validation 2 6",
+      ["validation", 0, 0],
+      ...[1, 2, 3, 4].map((step) => ["step", 1, step]),
+      ["validation", 1, 4],
+      ...[5, 6, 7, 8].map((step) => ["step", 2, step]),
+      ["validation", 2, 8],
+    ],
+  );
+  t.same(
+    second.filter((row) => row.kind === "replay").map((row) => [row.modality, row.epoch]),
+    [
+      ["report", 1],
+      ["report", 2],
     ],
   );
   t.same(
     stages.map(({ modality, steps, done }) => [modality, steps, done]),
     [
       ["report", 6, 0],
-      ["xray", 6, 0],
-      ["ct", 4, 0],
+      ["xray", 8, 0],
+      ["ct", 8, 0],
     ],
   );
   t.same(
@@ -92,7 +97,10 @@ t.test("a run over all stages leaves its folder as documented", async (t) => {
       JSON.parse(readFileSync(join(out, "stages", name, "summary.json"), "utf8")),
     ),
   );
-  t.match(result.stages[1], { samples: 24, epochs: 2, skippedSteps: 0 });
+  t.match(result.stages[1], {
+    ...{ steps: 8, replaySteps: 2, samples: 32, epochs: 2, skippedSteps: 0 },
+    buffer: join("stages", "02-xray", "buffer.json"),
+  });
   t.equal(result.stages[2]?.validationLoss, undefined, "ct has no validation share");
 });
 
