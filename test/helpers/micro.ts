@@ -82,6 +82,7 @@ const corpora: Record<string, Corpus> = {
   report: { kind: "text", train: 12, validation: 3 },
   xray: { kind: "image2d", train: 13, validation: 3 },
   ct: { kind: "volume3d", train: 9, validation: 0 },
+  ultrasound: { kind: "image2d", train: 8, validation: 2 },
 };
 
 async function writeRecords(store: string, name: string, { kind, train, validation }: Corpus) {
@@ -109,13 +110,17 @@ export async function microVocabulary(folder: string): Promise<string> {
   return path;
 }
 
+/** Corpora that a store has where none are named. */
+const usual = ["report", "xray", "ct"];
+
 /** Writes a store with the named corpora and returns its path. */
 export async function microStore(
   folder: string,
-  names: readonly string[] = Object.keys(corpora),
+  names: readonly string[] = usual,
+  called = "store",
 ): Promise<string> {
-  const store = join(folder, "store");
-  await mkdir(join(store, "report"), { recursive: true });
+  const store = join(folder, called);
+  await mkdir(store, { recursive: true });
   const index = emptyIndex();
   for (const name of names) {
     const written = await writeRecords(store, name, corpora[name] as Corpus);
