@@ -4,7 +4,7 @@
 import { access, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type ModelName, modelNames, models } from "../config/models.js";
-import { readHeader, type SafetensorsHeader } from "../safetensors.js";
+import { readHeader } from "../safetensors.js";
 import { findModelFile, latestCheckpoint, readState, verifyCheckpoint } from "./checkpoint.js";
 import { isFinished, readSummary, recordedConfig, stageFolder } from "./run-folder.js";
 import type { StageResult } from "./types.js";
@@ -43,17 +43,20 @@ const exists = (path: string) =>
     () => false,
   );
 
-function layers(header: SafetensorsHeader, prefix: string): number {
-  const numbers = [...header.tensors.keys()]
+type Shapes = ReadonlyMap<string, readonly number[]>;
+
+function layers(tensors: Shapes, prefix: string): number {
+  const numbers = [...tensors.keys()]
     .filter((name) => name.startsWith(prefix))
     .map((name) => Number.parseInt(name.slice(prefix.length), 10));
   return Math.max(-1, ...numbers) + 1;
 }
 
-function describeModel(header: SafetensorsHeader): string {
-  const width = (name: string) => header.tensors.get(name)?.shape[2] ?? 0;
-  const encoder = `${width("cls_token")} x ${layers(header, "fused_encoder.layers.")}`;
-  const decoder = `${width("mask_token")} x ${layers(header, "decoder_blocks.")}`;
+/** The name of the size that tensors show, or its dimensions. */
+export function describeModel(tensors: Shapes): string {
+  const width = (name: string) => tensors.get(name)?.[2] ?? 0;
+  const encoder = `${width("cls_token")} x ${layers(tensors, "fused_encoder.layers.")}`;
+  const decoder = `${width("mask_token")} x ${layers(tensors, "decoder_blocks.")}`;
   const isNamed = (name: ModelName) => {
     const size = models[name]();
     return (
@@ -61,7 +64,8 @@ function describeModel(header: SafetensorsHeader): string {
       (decoder === `${size.decoderWidth} x ${size.decoderLayers}` || decoder === "0 x 0")
     );
   };
-  return modelNames.find(isNamed) ?? `${encoder}, decoder ${decoder}`;
+  const own = decoder === "0 x 0" ? encoder : `${encoder}, decoder ${decoder}`;
+  return modelNames.find(isNamed) ?? own;
 }
 
 /** Describes a model file or a folder that holds one. Throws E_NO_CHECKPOINT, E_CHECKPOINT_CORRUPT. */
@@ -74,15 +78,16 @@ export async function describeCheckpoint(
   const header = await readHeader(file);
   const state = await readState(folder);
   if (verify && state) await verifyCheckpoint(folder, state);
-  const shapes = [...header.tensors.values()].map((tensor) => tensor.shape);
+  const tensors = new Map([...header.tensors].map(([name, { shape }]) => [name, shape]));
+  const shapes = [...tensors.values()];
   return {
     kind: "checkpoint",
     path: file,
-    model: describeModel(header),
+    model: describeModel(tensors),
     tensors: shapes.length,
     parameters: shapes.reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), 0),
     bytes: (await stat(file)).size,
-    decoder: header.tensors.has("mask_token"),
+    decoder: tensors.has("mask_token"),
     optimizer: await exists(join(folder, "optimizer.safetensors")),
     stage: state?.stage,
     modality: state?.modality,

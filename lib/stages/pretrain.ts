@@ -15,7 +15,7 @@ import type { NativeStart } from "../native/types.js";
 import type { Buffer } from "../replay/buffer-file.js";
 import { type CheckpointState, latestCheckpoint, MODEL_FILE } from "./checkpoint.js";
 import { prepareProcess } from "./environment.js";
-import { openBuffers, readBuffers } from "./replay.js";
+import { commonTokenizer, openBuffers, readBuffers } from "./replay.js";
 import {
   checkRunFolder,
   isFinished,
@@ -91,7 +91,7 @@ async function keptRows(out: string, earlier: Earlier): Promise<MetricRow[]> {
 /** What all stages of a run share. */
 type Shared = Pick<
   StagePlan,
-  "training" | "vocabulary" | "root" | "configuration" | "recorder" | "hooks"
+  "training" | "vocabulary" | "tokenizer" | "root" | "configuration" | "recorder" | "hooks"
 >;
 
 /** Buffers that the caller gave, and those of the stages so far. */
@@ -150,12 +150,12 @@ async function* run(
   const { training, json } = config;
   const { out } = config.own;
   const stages = await planStages(config, store);
-  const tokenizer = await store.tokenizer();
-  const vocabulary = vocabularyOf(training, tokenizer);
-  await checkStart(training.startFrom, tokenizer?.digest);
   const given = await readBuffers(training.buffers);
   await using givenStore = await openStore(training.bufferStore ?? config.own.store);
-  await openBuffers(givenStore, given, "");
+  const replayed = await openBuffers(givenStore, given, "");
+  const tokenizer = commonTokenizer(await store.tokenizer(), replayed);
+  const tokens = await checkStart(training.startFrom, tokenizer?.digest);
+  const vocabulary = vocabularyOf(training, tokenizer, tokens.rows);
   const configuration: PlainObject = { ...json, stages: stages.map((stage) => stage.modality) };
   await using _lock = await openRunFolder(out, configuration, prepareProcess(training));
   const start = await startOf(training.startFrom, {
@@ -166,7 +166,8 @@ async function* run(
   const earlier = await readEarlier(stages);
   const rows = await keptRows(out, earlier);
   await using recorder = await Recorder.open(out, rows);
-  const shared = { training, vocabulary, root: out, configuration, recorder, hooks };
+  const known = { vocabulary, tokenizer: tokenizer?.digest ?? tokens.tokenizer };
+  const shared = { training, ...known, root: out, configuration, recorder, hooks };
   const replayable = { given, givenStore, store };
   const results = yield* runStages(shared, stages, earlier, rows, start, replayable);
   const last = stages[stages.length - 1] as PlannedStage;

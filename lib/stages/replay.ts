@@ -65,7 +65,39 @@ function digestOf(buffer: Buffer): string {
   return hash.update(buffer.samples.map(({ record }) => record).join(",")).digest("hex");
 }
 
-/** The records of buffers that a stage of `modality` replays. Throws E_NO_MODALITY, E_ARGUMENT, E_CONFIG. */
+/** Refuses a buffer that was chosen from other records than the store's; its numbers would name anything. */
+function refuseOtherRecords(store: Store, { modality, kind, data }: Buffer): void {
+  const info = store.info(modality);
+  const preprocessing = data.split(":")[0];
+  const refuse = (problem: string) => {
+    throw new MedcossError("E_BUFFER_MISMATCH", { problem });
+  };
+  if (kind !== info.kind) refuse(`it is of ${kind}, ${modality} in ${store.path} of ${info.kind}`);
+  if (preprocessing !== "" && preprocessing !== info.preprocessingDigest) {
+    refuse(`its records of ${modality} were preprocessed otherwise than those of ${store.path}`);
+  }
+}
+
+/**
+ * The tokenizer of a network that trains on one store's texts and replays those of another.
+ * Throws E_TOKENIZER_MISMATCH.
+ */
+export function commonTokenizer(
+  own: Tokenizer | undefined,
+  replayed: readonly ReplayParts[],
+): Tokenizer | undefined {
+  const other = replayed.find(({ tokenizer }) => tokenizer)?.tokenizer;
+  if (own && other && own.digest !== other.digest) {
+    const values = { store: own.digest, checkpoint: other.digest };
+    throw new MedcossError("E_TOKENIZER_MISMATCH", values);
+  }
+  return own ?? other;
+}
+
+/**
+ * The records of buffers that a stage of `modality` replays. Throws E_NO_MODALITY, E_ARGUMENT, E_CONFIG,
+ * E_BUFFER_MISMATCH.
+ */
 export async function openBuffers(
   store: Store,
   buffers: readonly Buffer[],
@@ -75,6 +107,7 @@ export async function openBuffers(
   const parts: ReplayParts[] = [];
   for (const buffer of buffers) {
     if (buffer.modality === modality || buffer.samples.length === 0) continue;
+    refuseOtherRecords(store, buffer);
     const records = buffer.samples.map(({ record }) => record);
     const dataset = store.records(buffer.modality, records);
     const tokenizer = dataset.kind === "text" ? await store.tokenizer() : undefined;

@@ -30,6 +30,8 @@ export interface StagePlan {
   data: StageData;
   /** Rows of the token table where the model leaves them to the tokenizer. */
   vocabulary: number;
+  /** Digest of the tokenizer whose ids the network knows. */
+  tokenizer?: string;
   /** Where the weights of the first step come from. */
   start: NativeStart;
   /** Folder of the run, which paths in the summary are relative to. */
@@ -60,14 +62,13 @@ function stateAt(plan: StagePlan, step: number): Omit<CheckpointState, "version"
     modality: plan.modality,
     step,
     configuration: withoutPlaces(plan.configuration),
-    digests: { data: plan.data.digest, tokenizer: plan.data.tokenizer?.digest },
+    digests: { data: plan.data.digest, tokenizer: plan.tokenizer },
   };
 }
 
 /** Refuses to go on with other data or another tokenizer than the checkpoint was trained on. */
-function checkData({ from, data, root, modality }: StagePlan): void {
+function checkData({ from, data, tokenizer, root, modality }: StagePlan): void {
   const before = from?.state.digests;
-  const tokenizer = data.tokenizer?.digest;
   if (before?.tokenizer !== undefined && before.tokenizer !== tokenizer) {
     const values = { store: tokenizer ?? "none", checkpoint: before.tokenizer };
     throw new MedcossError("E_TOKENIZER_MISMATCH", values);

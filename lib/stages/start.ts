@@ -13,6 +13,7 @@ import type { NativeStart } from "../native/types.js";
 import { findModelFile, MODEL_FILE, readState } from "./checkpoint.js";
 
 const START = "start";
+const TOKEN_TABLE = "token_embed.embeddings.weight";
 /** Uni-Perceiver's name of the table that ours calls `embeddings_st_pos_2D`. */
 const foreignPositions = /^video_embed\.embeddings_st_pos\./;
 const ownPositions = "video_embed.embeddings_st_pos_2D.";
@@ -46,19 +47,40 @@ async function converted(path: string, { folder, mapPositions }: StartOptions): 
 
 const isPyTorch = (path: string) => pytorchEndings.has(extname(path));
 
+/** What a start says of the tokens that its network knows. */
+export interface StartTokens {
+  /** Rows of the token table. */
+  rows?: number;
+  /** Digest of the tokenizer. */
+  tokenizer?: string;
+}
+
+interface OwnFile {
+  file: string;
+  tokenizer?: string;
+}
+
 /** The model file of a start in our own form, made with the tokenizer of this run. */
-async function ownFile(path: string, tokenizer: string | undefined): Promise<string> {
+async function ownFile(path: string, tokenizer: string | undefined): Promise<OwnFile> {
   const file = await findModelFile(path);
   const before = (await readState(dirname(file)))?.digests?.tokenizer;
-  if (before === undefined || tokenizer === undefined || before === tokenizer) return file;
+  if (before === undefined || tokenizer === undefined || before === tokenizer) {
+    return { file, tokenizer: before };
+  }
   throw new MedcossError("E_TOKENIZER_MISMATCH", { store: tokenizer, checkpoint: before });
 }
 
 /** Refuses a start that cannot be used, before anything is written; throws as `startOf`. */
-export async function checkStart(path: string | undefined, tokenizer?: string): Promise<void> {
-  if (path === undefined) return;
-  if (isPyTorch(path)) await (await openTensorFile(path)).close();
-  else await ownFile(path, tokenizer);
+export async function checkStart(
+  path: string | undefined,
+  tokenizer?: string,
+): Promise<StartTokens> {
+  if (path === undefined) return {};
+  const own = isPyTorch(path) ? { file: path } : await ownFile(path, tokenizer);
+  const opened = await openTensorFile(own.file);
+  const rows = opened.tensors.get(TOKEN_TABLE)?.[0];
+  await opened.close();
+  return { rows, tokenizer: own.tokenizer };
 }
 
 /**
@@ -71,5 +93,5 @@ export async function startOf(
 ): Promise<NativeStart> {
   if (path === undefined) return { kind: "random" };
   if (isPyTorch(path)) return carryOver(await converted(path, options));
-  return carryOver(await ownFile(path, options.tokenizer));
+  return carryOver((await ownFile(path, options.tokenizer)).file);
 }

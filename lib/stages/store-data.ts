@@ -36,9 +36,13 @@ export async function storeParts(
   };
 }
 
-/** Rows of the token table: the model's, else the tokenizer's, which must fit into it. */
-export function vocabularyOf(training: Training, tokenizer: Tokenizer | undefined): number {
-  const { vocabulary } = training.model;
+/** Rows of the token table: the model's, else those of the start, else the tokenizer's, which must fit into it. */
+export function vocabularyOf(
+  training: Training,
+  tokenizer: Tokenizer | undefined,
+  startRows?: number,
+): number {
+  const vocabulary = training.model.vocabulary ?? startRows;
   if (vocabulary === undefined) return tokenizer?.vocabularySize ?? DEFAULT_VOCABULARY;
   if (tokenizer && tokenizer.vocabularySize > vocabulary) {
     throw new MedcossError("E_CONFIG", {

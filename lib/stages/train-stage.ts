@@ -4,7 +4,7 @@
 import { join } from "node:path";
 import type { Batch } from "../batch.js";
 import type { PlainObject } from "../config/parse.js";
-import { type Resolved, resolveStage } from "../config/resolve.js";
+import { type Resolved, resolveStage, type Training } from "../config/resolve.js";
 import type { StageInput, StageParsed } from "../config/training.js";
 import type { Dataset } from "../data/dataset.js";
 import { openStore } from "../data/store.js";
@@ -14,7 +14,7 @@ import { METRICS_FILE, Recorder } from "../metrics/recorder.js";
 import { readRows, rowsUpTo } from "../metrics/rows.js";
 import { latestCheckpoint } from "./checkpoint.js";
 import { prepareProcess } from "./environment.js";
-import { openBuffers, type ReplayParts, readBuffers } from "./replay.js";
+import { commonTokenizer, openBuffers, type ReplayParts, readBuffers } from "./replay.js";
 import { checkRunFolder, openRunFolder, readSummary } from "./run-folder.js";
 import { runStage } from "./run-stage.js";
 import { datasetData, type StageData, streamData } from "./stage-data.js";
@@ -56,8 +56,8 @@ async function fromStore(path: string, config: Resolved<Own>): Promise<Opened> {
   const store = await openStore(path);
   try {
     const parts = await storeParts(store, own.modality, own.stage);
-    const tokenizer = await store.tokenizer();
     const replay = await openReplay(config, path);
+    const tokenizer = commonTokenizer(await store.tokenizer(), replay.parts);
     const data = datasetData(parts, training, replay.parts);
     const close = async () => {
       await store.close();
@@ -94,6 +94,13 @@ async function openReplay(
   }
 }
 
+/** How often a buffer is replayed follows from the batches of an epoch, which a stream does not have. */
+function refuseBuffers({ replay, buffers }: Training): void {
+  if (!replay || buffers.length === 0) return;
+  const problem = "a stream of batches cannot be replayed to; give a store or a Dataset";
+  throw new MedcossError("E_CONFIG", { field: "buffers", problem });
+}
+
 async function openData(config: Resolved<Own>): Promise<Opened> {
   const { own, training } = config;
   const { modality, stage, data } = own;
@@ -101,13 +108,16 @@ async function openData(config: Resolved<Own>): Promise<Opened> {
   const validation = own.validation as Dataset | undefined;
   const tokenizer = await ownTokenizer(own, isDataset(data) ? data.kind : validation?.kind);
   const parts = { modality, stage, validation, tokenizer };
-  const close = async () => {};
   if (isDataset(data)) {
     const replay = await openReplay(config);
     const own = datasetData({ ...parts, train: data }, training, replay.parts);
-    return { data: own, tokenizer, close: replay.close };
+    const known = commonTokenizer(tokenizer, replay.parts);
+    return { data: own, tokenizer: known, close: replay.close };
   }
-  if (isStream(data)) return { data: streamData(data, parts, training), tokenizer, close };
+  if (isStream(data)) {
+    refuseBuffers(training);
+    return { data: streamData(data, parts, training), tokenizer, close: async () => {} };
+  }
   throw new MedcossError("E_CONFIG", {
     field: "data",
     problem: "expected the path of a store, a Dataset or an async iterable of batches",
@@ -123,8 +133,8 @@ async function* train(
   const { own, training, json } = config;
   const { modality, stage, out } = own;
   const { data, tokenizer } = opened;
-  const vocabulary = vocabularyOf(training, tokenizer);
-  await checkStart(training.startFrom, tokenizer?.digest);
+  const tokens = await checkStart(training.startFrom, tokenizer?.digest);
+  const vocabulary = vocabularyOf(training, tokenizer, tokens.rows);
   await using _lock = await openRunFolder(out, json, environment);
   const start = await startOf(training.startFrom, {
     folder: out,
@@ -139,6 +149,7 @@ async function* train(
   const names = { stage, modality, root: out, folder: out, configuration: json };
   return yield* runStage({
     ...names,
+    tokenizer: tokenizer?.digest ?? tokens.tokenizer,
     ...{ training, data, vocabulary, start, recorder, rows, from, hooks },
   });
 }

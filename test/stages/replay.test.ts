@@ -145,7 +145,8 @@ t.test("replayed texts are whole or corrupted as the preset says", async (t) => 
     let predicted = 0;
     for (const { batch, modality } of texts) {
       t.equal(modality, "report");
-      const labels = batch.kind === "text" ? batch.labels : t.fail("a text was expected");
+      t.equal(batch.kind, "text");
+      const labels = batch.kind === "text" ? batch.labels : undefined;
       t.equal(labels !== undefined, text === "corrupted");
       predicted += labels?.filter((label) => label !== -100).length ?? 0;
     }
