@@ -25,11 +25,21 @@ export interface Running {
   done: Promise<Outcome>;
 }
 
+export interface StartOptions {
+  /** Whether the process leads a group of its own, so that all of it can be killed at once. */
+  group?: boolean;
+}
+
 /** Starts `medcoss` with the arguments. */
-export function startCommand(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
+export function startCommand(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  { group = false }: StartOptions = {},
+): Running {
   const child = spawn(process.execPath, [...program, ...args], {
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
+    detached: group,
   });
   const text = { stdout: "", stderr: "" };
   const waiting = new Set<() => void>();
