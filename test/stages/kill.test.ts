@@ -175,3 +175,21 @@ t.test("kill -9 at any moment, again and again, changes nothing in the end", asy
   const count = hit.filter((each) => each !== undefined).length;
   t.ok(count >= 10, `${count} of ${hit.length} kills met a running process`);
 });
+
+t.test("SIGTERM saves after the running step and exits 130", async (t) => {
+  const out = join(folder, "terminated");
+  const rare = [...command(out), "--set", "checkpoint.steps=1000"];
+  const running = startCommand(rare);
+  const replays = () => {
+    const path = join(out, "metrics.jsonl");
+    return existsSync(path) && readFileSync(path, "utf8").includes('"stage":2');
+  };
+  while (!replays() && running.child.exitCode === null) await sleep(1);
+  running.child.kill("SIGTERM");
+  t.match(await running.done, { code: 130, stderr: /E_INTERRUPTED/ });
+  const rows = outcome(out).get("metrics.jsonl") as Array<{ step: number }>;
+  t.equal(readState(join(out, "stages", "02-xray"))?.step, rows.at(-1)?.step);
+  t.equal((await runCommandLine([...rare, "--resume"])).code, 0);
+  const model = join("final", "model.safetensors");
+  for (const name of [model, "metrics.jsonl"]) t.same(outcome(out).get(name), expected.get(name));
+});

@@ -3,12 +3,21 @@ import { join } from "node:path";
 import t from "tap";
 import { readRows } from "../../lib/metrics/rows.js";
 import { pretrain, pretrainSteps } from "../../lib/stages/pretrain.js";
+import type { BufferProgress, MetricRow } from "../../lib/stages/types.js";
 import { microStore, microTraining } from "../helpers/micro.js";
 
 const training = { ...microTraining, reconstructions: 0 };
 
 const weights = (out: string, stage = "final") =>
   readFileSync(join(out, stage, "model.safetensors")).toString("base64");
+
+const names = ["01-report", "02-xray", "03-ct"];
+
+/** The step of a stage's checkpoint. */
+function savedStep(out: string, stage: number): number {
+  const folder = join(out, "stages", names[stage - 1] as string, "checkpoint");
+  return JSON.parse(readFileSync(join(folder, "state.json"), "utf8")).step;
+}
 
 /** What a row says apart from time. */
 async function losses(out: string): Promise<unknown[]> {
@@ -23,7 +32,10 @@ t.test("a run stopped anywhere and resumed ends with the same bits", async (t) =
   const store = await microStore(folder);
   const whole = join(folder, "whole");
   await pretrain({ store, out: whole, ...training });
-  for (const stopAfter of [0, 1, 4, 5, 9, 11]) {
+  const rows = await readRows(join(whole, "metrics.jsonl"));
+  const replay = rows.findIndex((row) => row.stage === 3 && row.kind === "replay");
+  t.equal(rows.length, 28);
+  for (const stopAfter of [0, 1, 4, 9, 13, 15, 19, replay, 27]) {
     const out = join(folder, `stopped-${stopAfter}`);
     const stop = new AbortController();
     let seen = 0;
@@ -34,6 +46,8 @@ t.test("a run stopped anywhere and resumed ends with the same bits", async (t) =
       code: "E_INTERRUPTED",
       exitCode: 130,
     });
+    const last = rows[stopAfter] as MetricRow;
+    t.equal(savedStep(out, last.stage), last.step, "saved within the step");
     const result = await pretrain({ store, out, ...training, resume: true });
     t.equal(weights(out), weights(whole), `stopped after ${stopAfter} rows`);
     t.same(await losses(out), await losses(whole));
@@ -44,6 +58,37 @@ t.test("a run stopped anywhere and resumed ends with the same bits", async (t) =
         (stage) => stage.trainingLoss,
       ),
     );
+  }
+});
+
+t.test("a run stopped while a buffer is chosen chooses it anew", async (t) => {
+  const folder = t.testdir();
+  const store = await microStore(folder);
+  const changes = { buffer: { share: 0.6, centres: 0.3 } };
+  const whole = join(folder, "whole");
+  await pretrain({ store, out: whole, ...training, ...changes });
+  for (const phase of ["features", "selection"]) {
+    const out = join(folder, phase);
+    const stop = new AbortController();
+    const onBuffer = (progress: BufferProgress) => {
+      if (progress.stage === 2 && progress.phase === phase) stop.abort();
+    };
+    const config = { store, out, ...training, ...changes };
+    const error = await pretrain(config, { signal: stop.signal, onBuffer }).catch((e) => e);
+    t.match(error, { code: "E_INTERRUPTED", exitCode: 130 });
+    t.match(error.message, join("02-xray", "checkpoint"));
+    const stage = join(out, "stages", "02-xray");
+    t.same(readdirSync(stage), ["checkpoint"]);
+    t.equal(savedStep(out, 2), (await readRows(join(out, "metrics.jsonl"))).at(-1)?.step);
+    await pretrain({ ...config, resume: true });
+    t.equal(weights(out), weights(whole));
+    t.same(await losses(out), await losses(whole));
+    for (const name of readdirSync(join(out, "stages"))) {
+      const [found, expected] = [out, whole].map((run) =>
+        readFileSync(join(run, "stages", name, "buffer.json"), "utf8"),
+      );
+      t.equal(found, expected, name);
+    }
   }
 });
 
