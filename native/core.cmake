@@ -16,7 +16,11 @@ set(MEDCOSS_CORE_SOURCES
     native/model/patches.cpp
     native/model/text_embedding.cpp
     native/ops/cpu/kmeans.cpp
+    native/ops/cpu/kmeans_assign.cpp
+    native/ops/cpu/kmeans_panels.cpp
     native/ops/cpu/kmeans_seeds.cpp
+    native/ops/cpu/kmeans_sums.cpp
+    native/ops/cpu/row_products.cpp
     native/train/checkpoint.cpp
     native/train/draws.cpp
     native/train/initial_weights.cpp

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 
 const newest = { GLIBC: [2, 34], GLIBCXX: [3, 4, 29], CXXABI: [1, 3, 13], GCC: [12, 0] };
 const libraries =
-  /^(libtorch_cpu|libc10|libtorch_cuda|libc10_cuda|libcudart|libstdc\+\+|libm|libgcc_s|libc|libdl|libpthread|ld-linux-x86-64)\.so/;
+  /^(libtorch_cpu|libc10|libtorch_cuda|libc10_cuda|libcudart|libstdc\+\+|libm|libgcc_s|libgomp|libc|libdl|libpthread|ld-linux-x86-64)\.so/;
 
 /** @param {number[]} a @param {number[]} b */
 function newer(a, b) {

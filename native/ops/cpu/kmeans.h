@@ -9,7 +9,8 @@
 namespace medcoss {
 
 struct KmeansOptions {
-  at::Tensor data_ND;     // float32
+  /// float32, contiguous; the samples are left with their mean taken out.
+  at::Tensor data_ND;
   at::Tensor centres_KD;  // float32; undefined: greedy k-means++ from `seed`
   int64_t clusters = 1;
   uint64_t seed = 0;
