@@ -155,10 +155,16 @@ export function resolveStage(
   };
 }
 
-/** Fields that do not change what a run computes; `--resume` may change them. */
+/**
+ * Fields that say where a run computes, what it notes and when it stops, but not what it computes; `--resume` may change
+ * them. On another device or number of threads the same sums are rounded otherwise.
+ */
 const free = new Set([
-  ...["store", "bufferStore", "data", "out", "threads", "logEvery", "checkpoint"],
+  ...["store", "bufferStore", "data", "out", "device", "threads"],
+  ...["logEvery", "validateEvery", "checkpoint", "reconstructions", "nonFiniteLimit"],
 ]);
+/** Fields that only say how long stages are: they hold for the steps that are still to come. */
+const lengths = new Set(["epochs", "maxSteps"]);
 
 function leaves(value: unknown, path: string, out: Map<string, string>): Map<string, string> {
   if (typeof value === "object" && value !== null && !Array.isArray(value)) {
@@ -170,14 +176,14 @@ function leaves(value: unknown, path: string, out: Map<string, string>): Map<str
   return out;
 }
 
-/** The fields in which two resolved configurations differ in what they compute, as `field: a -> b`. */
-export function differences(before: PlainObject, after: PlainObject): string[] {
+/**
+ * The fields in which two resolved configurations differ in what they compute, as `field: a -> b`; those that say how
+ * long stages are count once the run is `finished`.
+ */
+export function differences(before: PlainObject, after: PlainObject, finished: boolean): string[] {
+  const counts = (key: string) => !free.has(key) && (finished || !lengths.has(key));
   const keep = (json: PlainObject) =>
-    leaves(
-      Object.fromEntries(Object.entries(json).filter(([key]) => !free.has(key))),
-      "",
-      new Map(),
-    );
+    leaves(Object.fromEntries(Object.entries(json).filter(([key]) => counts(key))), "", new Map());
   const [old, now] = [keep(before), keep(after)];
   return [...new Set([...old.keys(), ...now.keys()])]
     .filter((key) => old.get(key) !== now.get(key))

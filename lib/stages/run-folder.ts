@@ -48,7 +48,8 @@ export async function recordedConfig(out: string): Promise<PlainObject | undefin
 async function refuseChanges(out: string, configuration: PlainObject): Promise<void> {
   const recorded = await recordedConfig(out);
   if (!recorded) return;
-  const changed = differences(recorded, configuration);
+  const finished = (await isFinished(out)) || (await exists(join(out, SUMMARY_FILE)));
+  const changed = differences(recorded, configuration, finished);
   if (changed.length === 0) return;
   const more = changed.length - MOST_DIFFERENCES;
   const shown = changed.slice(0, MOST_DIFFERENCES).join("; ");

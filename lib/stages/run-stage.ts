@@ -66,18 +66,23 @@ function stateAt(plan: StagePlan, step: number): Omit<CheckpointState, "version"
   };
 }
 
-/** Refuses to go on with other data or another tokenizer than the checkpoint was trained on. */
-function checkData({ from, data, tokenizer, root, modality }: StagePlan): void {
+/** Refuses to go on with other data or another tokenizer than the checkpoint's, or where a shortened stage is over. */
+function checkCheckpoint({ from, data, tokenizer, root, modality }: StagePlan): void {
   const before = from?.state.digests;
   if (before?.tokenizer !== undefined && before.tokenizer !== tokenizer) {
     const values = { store: tokenizer ?? "none", checkpoint: before.tokenizer };
     throw new MedcossError("E_TOKENIZER_MISMATCH", values);
   }
-  if (before?.data === undefined || before.data === data.digest) return;
-  throw new MedcossError("E_RUN_CHANGED", {
-    path: root,
-    differences: `the data of ${modality} are others`,
-  });
+  const refuse = (differences: string) => {
+    throw new MedcossError("E_RUN_CHANGED", { path: root, differences });
+  };
+  if (before?.data !== undefined && before.data !== data.digest) {
+    refuse(`the data of ${modality} are others`);
+  }
+  const { steps } = data.items;
+  if (from && from.state.step > steps) {
+    refuse(`${modality} has done ${from.state.step} steps and would now end after ${steps}`);
+  }
 }
 
 async function draw(plan: StagePlan, trainer: Trainer, step: number): Promise<string[]> {
@@ -137,7 +142,7 @@ function summarise(plan: StagePlan, tally: Tally, steps: number): StageResult {
 
 /** Trains the stage, yields the rows it logs, and returns its summary. */
 export async function* runStage(plan: StagePlan): AsyncGenerator<MetricRow, StageResult> {
-  checkData(plan);
+  checkCheckpoint(plan);
   const { stage, modality, training, data, hooks, recorder } = plan;
   const { steps } = data.items;
   const from = plan.from?.state.step ?? 0;

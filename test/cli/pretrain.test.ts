@@ -17,13 +17,14 @@ t.setTimeout(120_000);
 t.test("a run prints a table, its progress goes to stderr", async (t) => {
   const { common, out } = await prepare(t.testdir());
   const first = await runCommandLine([...common, "--max-steps", "3", "--stages", "report,xray"]);
-  t.match(first, { code: 0, stderr: /report .* 3\/3 [\s\S]*xray .* 3\/3 / });
+  t.match(first, { code: 0, stderr: /report .* 3\/3 [\s\S]*xray .* 4\/4 / });
   const lines = first.stdout.split("\n");
   t.match(
     lines[0],
-    /^stage +steps +samples +training loss +-> after +validation loss +-> end +samples\/s/,
+    /^stage +steps +of them replay +samples +training loss +-> after +validation loss +-> end +samples\/s/,
   );
-  t.match(lines[2], /^1 report +3 +12 /);
+  t.match(lines[2], /^1 report +3 +0 +12 /);
+  t.match(lines[3], /^2 xray +4 +1 +16 /);
   t.match(first.stdout, `Finished. Run: ${out}`);
   const config = JSON.parse(readFileSync(join(out, "config.json"), "utf8"));
   t.match(config, { maxSteps: 3, stages: ["report", "xray"], batchSize: 4 });
@@ -31,7 +32,7 @@ t.test("a run prints a table, its progress goes to stderr", async (t) => {
   t.match(again, { code: 0, stderr: "" });
   t.match(JSON.parse(again.stdout), {
     alreadyFinished: true,
-    stages: [{ steps: 3 }, { steps: 3 }],
+    stages: [{ steps: 3 }, { steps: 4, replaySteps: 1 }],
   });
   const refused = await runCommandLine([...common, "--resume"]);
   t.match(refused, { code: 2, stderr: /^E_RUN_CHANGED: .*maxSteps: 3 -> unset/ });
@@ -46,15 +47,17 @@ t.test("a dry run tells what the run would take and writes nothing", async (t) =
   ]);
   t.match(text, {
     code: 0,
-    stdout: /1 report +12 +6 [\s\S]*Parameters [\s\S]*Time [\s\S]*Memory [\s\S]*Disk /,
+    stdout: /1 report +12 +6 +0 [\s\S]*Parameters [\s\S]*Time [\s\S]*Memory [\s\S]*Disk /,
   });
   const plan = JSON.parse(json.stdout);
   t.same(
-    plan.stages.map((stage: { modality: string; steps: number }) => [stage.modality, stage.steps]),
+    plan.stages.map(({ modality, steps, replaySteps }: Record<string, unknown>) => [
+      ...[modality, steps, replaySteps],
+    ]),
     [
-      ["report", 6],
-      ["xray", 6],
-      ["ct", 4],
+      ["report", 6, 0],
+      ["xray", 8, 2],
+      ["ct", 8, 4],
     ],
   );
   t.ok(plan.seconds > 0 && plan.memoryBytes > 0 && plan.diskAvailable > plan.diskBytes);

@@ -2,6 +2,7 @@ import t from "tap";
 import { models } from "../../lib/config/models.js";
 import { presets } from "../../lib/config/presets.js";
 import { differences, modelName, resolvePretrain, resolveStage } from "../../lib/config/resolve.js";
+import type { PretrainInput } from "../../lib/config/training.js";
 
 const minimal = { store: "s", out: "o" };
 
@@ -86,17 +87,43 @@ t.test("differences leave out what does not change the result", async (t) => {
         out: "p",
         threads: 1000,
         logEvery: 7,
+        validateEvery: 5,
+        device: "cuda",
+        bufferStore: "third",
+        reconstructions: 0,
+        nonFiniteLimit: 20,
         checkpoint: { steps: 3 },
         resume: true,
       }).json,
+      true,
     ),
     [],
   );
-  t.same(differences(before, resolvePretrain({ ...minimal, seed: 1, maxSteps: 3 }).json), [
+  for (const [change, expected] of [
+    [{ seed: 1 }, "seed: 0 -> 1"],
+    [{ batchSize: 64 }, "batchSize: 128 -> 64"],
+    [{ precision: "bf16" }, 'precision: "fp32" -> "bf16"'],
+    [{ replay: false }, "replay: true -> false"],
+    [{ buffer: { share: 0.1 } }, "buffer.share: 0.05 -> 0.1"],
+    [{ masking: { ratio: 0.5 } }, "masking.ratio: 0.75 -> 0.5"],
+    [{ stages: ["ct"] }, 'stages: unset -> ["ct"]'],
+  ] as const) {
+    const after = resolvePretrain({ ...minimal, ...change } as PretrainInput).json;
+    t.ok(differences(before, after, false).includes(expected), expected);
+  }
+});
+
+t.test("how long stages are counts in a finished run only", async (t) => {
+  const before = resolvePretrain({ ...minimal, epochs: 4 }).json;
+  const after = resolvePretrain({ ...minimal, epochs: 5, maxSteps: 3, seed: 1 }).json;
+  t.same(differences(before, after, false), ["seed: 0 -> 1"]);
+  t.same(differences(before, after, true), [
+    "epochs: 4 -> 5",
     "seed: 0 -> 1",
     "maxSteps: unset -> 3",
   ]);
-  t.same(differences(resolvePretrain({ ...minimal, maxSteps: 3 }).json, before), [
+  t.same(differences(resolvePretrain({ ...minimal, maxSteps: 3 }).json, before, true), [
+    "epochs: 300 -> 4",
     "maxSteps: 3 -> unset",
   ]);
 });

@@ -1,6 +1,7 @@
 import { cpSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
+import { learningRateAt } from "../../lib/config/schedule.js";
 import { readRows } from "../../lib/metrics/rows.js";
 import { pretrain, pretrainSteps } from "../../lib/stages/pretrain.js";
 import type { BufferProgress, MetricRow } from "../../lib/stages/types.js";
@@ -158,7 +159,7 @@ t.test("another configuration or other data are refused", async (t) => {
   await t.rejects(pretrain(config, hooks), { code: "E_INTERRUPTED" });
   await t.rejects(pretrain({ ...config, seed: 1, epochs: 3, resume: true }), {
     code: "E_RUN_CHANGED",
-    message: /epochs: 2 -> 3; .*seed: 0 -> 1/,
+    message: /another configuration: seed: 0 -> 1$/,
     exitCode: 2,
   });
   await t.rejects(pretrain({ ...config, preset: "published", resume: true }), {
@@ -172,6 +173,47 @@ t.test("another configuration or other data are refused", async (t) => {
   await t.rejects(pretrain({ ...config, resume: true }), { code: "E_RUN_CHANGED" });
   writeFileSync(index, text);
   await pretrain({ ...config, resume: true, threads: 2, checkpoint: { steps: 1 } });
+});
+
+t.test("a run can be made longer or shorter while it is not finished", async (t) => {
+  const folder = t.testdir();
+  const store = await microStore(folder);
+  const out = join(folder, "run");
+  const config = { store, out, ...training };
+  const stop = new AbortController();
+  const hooks = {
+    signal: stop.signal,
+    onStep: (row: MetricRow) => row.stage === 2 && row.step === 5 && stop.abort(),
+  };
+  await t.rejects(pretrain(config, hooks), { code: "E_INTERRUPTED" });
+  const again = join(folder, "again");
+  cpSync(out, again, { recursive: true });
+  await t.rejects(pretrain({ ...config, epochs: 1, resume: true }), {
+    code: "E_RUN_CHANGED",
+    message: /xray has done 5 steps and would now end after 4/,
+  });
+  const longer = { ...config, epochs: 3, resume: true };
+  const { stages } = await pretrain(longer);
+  t.same(
+    stages.map(({ epochs, steps }) => [epochs, steps]),
+    [
+      [2, 6],
+      [3, 12],
+      [3, 12],
+    ],
+  );
+  t.equal(JSON.parse(readFileSync(join(out, "config.json"), "utf8")).epochs, 3);
+  for (const row of await readRows(join(out, "metrics.jsonl"))) {
+    if (row.stage !== 2 || row.kind === "validation") continue;
+    const horizon = row.step <= 5 ? 8 : 12;
+    t.equal(row.lr, learningRateAt(row.step - 1, { horizon, peak: 1e-3, warmup: 40 / 300 }));
+  }
+  await pretrain({ ...longer, out: again });
+  t.equal(weights(again), weights(out), "a function of the checkpoint and the new length");
+  await t.rejects(pretrain({ ...config, resume: true }), {
+    code: "E_RUN_CHANGED",
+    message: /epochs: 3 -> 2$/,
+  });
 });
 
 t.test("a damaged checkpoint is refused; without it the one before serves", async (t) => {
