@@ -167,6 +167,11 @@ export const registry = {
     remedy: "Name a folder that holds model.safetensors, or that file.",
     exit: 1,
   },
+  E_PYTORCH_FILE: {
+    message: "{path} is a PyTorch file, and a checkpoint in our form is needed here",
+    remedy: "Convert it first: npx medcoss convert {path} model.safetensors",
+    exit: 1,
+  },
   E_CHECKPOINT_CORRUPT: {
     message: "The checkpoint {path} is damaged: {problem}",
     remedy: "Use the one before it, in the same folder.",

@@ -4,7 +4,12 @@
 export type { Batch, ImageBatch, InputKind, StepKey, TextBatch, VolumeBatch } from "./batch.js";
 export { type Behaviour, behaviourSchema } from "./config/behaviour.js";
 export type { Budget, BufferOptions, SelectionMethod } from "./config/buffer.js";
-export type { BufferConfig, EmbedConfig } from "./config/features.js";
+export type {
+  BufferConfig,
+  EmbedConfig,
+  EncoderExport,
+  ReconstructConfig,
+} from "./config/features.js";
 export { jsonSchema, schemas } from "./config/json-schema.js";
 export { type ModelName, type ModelSize, models } from "./config/models.js";
 export type { PackConfig } from "./config/pack.js";
@@ -17,7 +22,9 @@ export { loadTokenizer, type Tokenizer } from "./data/tokenizer.js";
 export { type ErrorCode, ExitCode, MedcossError } from "./errors.js";
 export { buildBuffer } from "./features/buffer.js";
 export { type Embeddings, embed } from "./features/embed.js";
+export { exportEncoder } from "./features/encoder.js";
 export { type ExportConfig, type Exported, exportBuffer } from "./features/export.js";
+export { type Reconstructed, reconstruct } from "./features/reconstruct.js";
 export { type Buffer, type BufferSample, readBuffer, writeBuffer } from "./replay/buffer-file.js";
 export type { ReplayHooks, ReplayProgress } from "./replay/features.js";
 export { capBuffer, mergeBuffers } from "./replay/merge.js";

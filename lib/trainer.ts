@@ -4,6 +4,7 @@
  * Invariant: calls on a trainer run one at a time in the order they were made; whatever native code throws arrives as
  * a MedcossError with the stack of the call.
  */
+import { join } from "node:path";
 import type { Batch, StepKey } from "./batch.js";
 import type { Behaviour } from "./config/behaviour.js";
 import type { ModelSize } from "./config/models.js";
@@ -24,6 +25,7 @@ import type {
   NativeTrainer,
   NativeTrainerOptions,
 } from "./native/types.js";
+import { readHeader } from "./safetensors.js";
 
 export type StepOptions = NativeStepOptions;
 export type StepResult = NativeStepResult;
@@ -72,6 +74,20 @@ function resolve(config: TrainerConfig): NativeTrainerOptions {
     start: config.start ?? { kind: "random" },
     ...(config.teacher && { teacher: config.teacher }),
   };
+}
+
+/** The addon names the first missing tensor; that a whole decoder is missing is what the caller wants to know. */
+async function refuseEncoderOnly(path: string): Promise<void> {
+  const file = path.endsWith(".safetensors") ? path : join(path, "model.safetensors");
+  // A file that is missing or broken is for the addon to refuse.
+  const names = await readHeader(file).then(
+    ({ tensors }) => [...tensors.keys()],
+    () => [],
+  );
+  const has = (part: string) => names.some((name) => name.startsWith(part));
+  if (has("fused_encoder.") && !has("decoder_blocks.") && !has("mlm_head.")) {
+    throw new MedcossError("E_ENCODER_ONLY", { path });
+  }
 }
 
 interface NativeError extends Error {
@@ -133,12 +149,14 @@ export class Trainer {
   /**
    * Builds a network; takes a public configuration or the native options that one resolves to.
    *
-   * @throws MedcossError E_NO_CUDA, E_NO_CHECKPOINT, E_CHECKPOINT_SHAPE, E_CHECKPOINT_CORRUPT, E_OUT_OF_MEMORY,
-   * E_ARGUMENT, and those of loading the addon
+   * @throws MedcossError E_NO_CUDA, E_NO_CHECKPOINT, E_ENCODER_ONLY, E_CHECKPOINT_SHAPE, E_CHECKPOINT_CORRUPT,
+   * E_OUT_OF_MEMORY, E_ARGUMENT, and those of loading the addon
    */
   static async create(config: TrainerConfig | NativeTrainerOptions): Promise<Trainer> {
     return settled(async () => {
       const { Trainer: Native, configureThreads } = loadBinding();
+      const { start } = config;
+      if (start?.kind === "file" && start.scope === "all") await refuseEncoderOnly(start.path);
       if ("threads" in config && config.threads !== undefined) configureThreads(config.threads);
       const native = new Native("behaviour" in config ? config : resolve(config));
       try {
@@ -188,7 +206,15 @@ export class Trainer {
 
   /** Restores what `save` wrote, optimiser state included. */
   load(directory: string): Promise<void> {
-    return settled(() => this.#native.load(directory), this.load);
+    const load = async () => {
+      try {
+        await this.#native.load(directory);
+      } catch (error) {
+        await refuseEncoderOnly(directory);
+        throw error;
+      }
+    };
+    return settled(load, this.load);
   }
 
   /** Waits for the calls made before and frees the network. May be called again. */

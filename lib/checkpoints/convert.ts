@@ -82,12 +82,15 @@ async function whole(path: string, write: (temporary: string) => Promise<void>):
   }
 }
 
+/** Another name for a tensor, or undefined to leave it out. */
+export type Rename = (name: string) => string | undefined;
+
 /** The same tensors under other names; a tensor whose new name is taken keeps its own. */
-function renamed(file: TensorFile, rename: (name: string) => string): TensorFile {
+function renamed(file: TensorFile, rename: Rename): TensorFile {
   const names = new Map<string, string>();
   for (const name of file.tensors.keys()) {
-    const own = file.tensors.has(rename(name)) ? name : rename(name);
-    names.set(own, name);
+    const wanted = rename(name);
+    if (wanted !== undefined) names.set(file.tensors.has(wanted) ? name : wanted, name);
   }
   const shapes = [...names].map(
     ([own, name]) => [own, file.tensors.get(name) as readonly number[]] as const,
@@ -100,22 +103,28 @@ function renamed(file: TensorFile, rename: (name: string) => string): TensorFile
   };
 }
 
+/** Opens a checkpoint as `openTensorFile` does, under other names. */
+export async function openRenamed(path: string, rename: Rename): Promise<TensorFile> {
+  return renamed(await openTensorFile(path), rename);
+}
+
 /**
- * Converts a checkpoint, under other names with `rename`; the ending of `output` decides the direction (`.safetensors`, or PyTorch's `.pth`, `.pt`).
+ * Converts a checkpoint, under other names or in part with `rename`; the ending of `output` decides the direction
+ * (`.safetensors`, or PyTorch's `.pth`, `.pt`).
  *
  * Throws E_NO_CHECKPOINT, E_CHECKPOINT_CORRUPT, and E_ARGUMENT for another ending.
  */
 export async function convert(
   input: string,
   output: string,
-  rename: (name: string) => string = (name) => name,
+  rename: Rename = (name) => name,
 ): Promise<Conversion> {
   const ending = extname(output);
   if (ending !== ".safetensors" && !pytorchEndings.has(ending)) {
     const expected = "a name that ends in .safetensors or .pth";
     throw new MedcossError("E_ARGUMENT", { expected, argument: "OUT", received: output });
   }
-  const source = renamed(await openTensorFile(input), rename);
+  const source = await openRenamed(input, rename);
   try {
     const write = ending === ".safetensors" ? writeSafetensors : writePth;
     await whole(output, (temporary) => write(temporary, source));

@@ -175,6 +175,11 @@ class PthFile implements TensorFile {
     this.#handle = handle;
   }
 
+  /** Where the tensors' numbers are. */
+  get storages(): StorageReference[] {
+    return [...this.#references.values()].map(({ storage }) => storage);
+  }
+
   async read(name: string): Promise<Float32Array> {
     const tensor = this.#references.get(name);
     if (!tensor) throw corrupt(this.path, `it has no tensor ${name}`);
@@ -210,8 +215,12 @@ async function zipEntries(handle: FileHandle): Promise<[yauzl.ZipFile, Map<strin
   return [zip, entries];
 }
 
-async function readEntry(zip: yauzl.ZipFile, entry: yauzl.Entry): Promise<Buffer> {
+function refuseCompressed(entry: yauzl.Entry): void {
   if (entry.compressionMethod !== 0) throw new Error(`${entry.fileName} is compressed`);
+}
+
+async function readEntry(zip: yauzl.ZipFile, entry: yauzl.Entry): Promise<Buffer> {
+  refuseCompressed(entry);
   const openStream = promisify<yauzl.Entry, NodeJS.ReadableStream>(zip.openReadStream.bind(zip));
   const target = Buffer.alloc(entry.uncompressedSize);
   let at = 0;
@@ -227,14 +236,18 @@ async function openZip(path: string, handle: FileHandle): Promise<TensorFile> {
   const pickle = entries.get(description) as yauzl.Entry;
   if (pickle.uncompressedSize > PICKLE_LIMIT) throw new Error("its description is too long");
   const root = new Unpickler(await readEntry(zip, pickle), path).read();
-  const readStorage = async (storage: StorageReference) => {
+  const entryOf = (storage: StorageReference) => {
     const entry = entries.get(`${folder}data/${storage.key}`);
     if (entry?.uncompressedSize !== bytesOf(storage, path)) {
       throw corrupt(path, `the storage ${storage.key} is missing or of another size`);
     }
-    return readEntry(zip, entry);
+    refuseCompressed(entry);
+    return entry;
   };
-  return new PthFile(path, root, readStorage, handle);
+  const readStorage = async (storage: StorageReference) => readEntry(zip, entryOf(storage));
+  const file = new PthFile(path, root, readStorage, handle);
+  for (const storage of file.storages) entryOf(storage);
+  return file;
 }
 
 // --- the legacy form ---

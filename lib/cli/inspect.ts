@@ -19,6 +19,11 @@ interface Options {
   verify?: boolean;
 }
 
+function holdings({ decoder, optimizer }: CheckpointDescription): string {
+  const network = decoder ? "encoder, decoder and heads" : "encoder only";
+  return optimizer ? `${network}, optimizer` : network;
+}
+
 function printCheckpoint(found: CheckpointDescription): void {
   const trained =
     found.step === undefined
@@ -28,7 +33,7 @@ function printCheckpoint(found: CheckpointDescription): void {
     `Checkpoint  ${found.path}`,
     `Model       ${found.model}: ${found.tensors} tensors, ${found.parameters.toLocaleString("en")} values, ${formatBytes(found.bytes)}`,
     `Trained     ${trained}`,
-    `Holds       encoder${found.decoder ? ", decoder and heads" : ""}${found.optimizer ? ", optimizer" : ""}`,
+    `Holds       ${holdings(found)}`,
     `Digests     ${found.verified ? "verified" : "not compared"}`,
   ];
   process.stdout.write(`${lines.join("\n")}\n`);

@@ -17,6 +17,7 @@ const commands: Record<string, () => Promise<CommandModule>> = {
   pretrain: () => import("./pretrain.js"),
   buffer: () => import("./buffer.js"),
   embed: () => import("./embed.js"),
+  reconstruct: () => import("./reconstruct.js"),
   inspect: () => import("./inspect.js"),
   convert: () => import("./convert.js"),
   golden: () => import("./golden.js"),

@@ -1,4 +1,4 @@
-/** What `buffer` and `embed` share: the options of a finished network, progress and interruption. */
+/** What `buffer`, `embed` and `reconstruct` share: the options of a finished network, progress and interruption. */
 import type { Command } from "commander";
 import type { PlainObject } from "../config/parse.js";
 import { ExitCode } from "../errors.js";
@@ -11,13 +11,13 @@ export const numeric = (text: string): number | string =>
 
 export const collect = (value: string, before: string[] = []): string[] => [...before, value];
 
-/** Adds the options that choose network and records. */
-export function networkOptions(command: Command): Command {
+/** Adds the options that choose network and records; `out` is a file or a folder. */
+export function networkOptions(command: Command, out = "--out <file>"): Command {
   return command
     .option("--checkpoint <path>", "model file, or folder of a checkpoint, stage or run")
     .option("--store <folder>", "store that holds the records")
     .option("--modality <name>", "modality of the store")
-    .option("--out <file>", "file to write");
+    .option(out, out.includes("folder") ? "folder to write to" : "file to write");
 }
 
 /** Adds the options of how it is computed. */

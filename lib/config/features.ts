@@ -1,5 +1,5 @@
 /**
- * The schemas of what is done with a finished network: `buffer` and `embed`.
+ * The schemas of what is done with a finished network: `buffer`, `embed`, `reconstruct`, `convert --encoder-only`.
  *
  * Invariant: fields that a checkpoint records have no default; the checkpoint's value is taken.
  */
@@ -69,7 +69,27 @@ export const embedSchema = z.strictObject({
     .describe("Which records: for training, put aside for validation, or both."),
 });
 
+/** What `reconstruct` takes. */
+export const reconstructSchema = z.strictObject({
+  ...network,
+  out: z.string().min(1).describe("Folder to write the pictures to."),
+  samples: z.int().positive().max(64).default(6).describe("Records shown."),
+});
+
+/** What `exportEncoder` takes. */
+export const encoderExportSchema = z.strictObject({
+  from: z
+    .string()
+    .min(1)
+    .describe("Model file, folder of a checkpoint, stage or run, or a PyTorch file."),
+  out: z.string().min(1).describe("Folder to write."),
+  model: network.model,
+  preset: network.preset,
+});
+
 export type BufferConfig = z.input<typeof bufferSchema>;
 export type EmbedConfig = z.input<typeof embedSchema>;
-/** The fields that `buffer` and `embed` share, with their defaults. */
+export type ReconstructConfig = z.input<typeof reconstructSchema>;
+export type EncoderExport = z.input<typeof encoderExportSchema>;
+/** The fields that all but the last share, with their defaults. */
 export type NetworkParsed = Omit<z.output<typeof embedSchema>, "out" | "part">;

@@ -3,7 +3,7 @@
  */
 import { z } from "zod";
 import { behaviourSchema } from "./behaviour.js";
-import { bufferSchema, embedSchema } from "./features.js";
+import { bufferSchema, embedSchema, encoderExportSchema, reconstructSchema } from "./features.js";
 import { packSchema } from "./pack.js";
 import { pretrainSchema, stageSchema } from "./training.js";
 
@@ -14,6 +14,8 @@ export const schemas = {
   stage: stageSchema,
   buffer: bufferSchema,
   embed: embedSchema,
+  reconstruct: reconstructSchema,
+  encoderExport: encoderExportSchema,
   behaviour: behaviourSchema,
 } as const;
 

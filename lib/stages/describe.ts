@@ -2,9 +2,10 @@
  * What a checkpoint or a run is, read from headers and summaries; weights are read only to verify digests.
  */
 import { access, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, extname, join } from "node:path";
+import { openTensorFile, pytorchEndings } from "../checkpoints/convert.js";
+import { readEncoderConfig } from "../checkpoints/encoder-config.js";
 import { type ModelName, modelNames, models } from "../config/models.js";
-import { readHeader } from "../safetensors.js";
 import { findModelFile, latestCheckpoint, readState, verifyCheckpoint } from "./checkpoint.js";
 import { isFinished, readSummary, recordedConfig, stageFolder } from "./run-folder.js";
 import type { StageResult } from "./types.js";
@@ -68,18 +69,22 @@ export function describeModel(tensors: Shapes): string {
   return modelNames.find(isNamed) ?? own;
 }
 
-/** Describes a model file or a folder that holds one. Throws E_NO_CHECKPOINT, E_CHECKPOINT_CORRUPT. */
+/** Describes a model file, a folder that holds one, or a PyTorch file. Throws E_NO_CHECKPOINT, E_CHECKPOINT_CORRUPT. */
 export async function describeCheckpoint(
   path: string,
   verify: boolean,
 ): Promise<CheckpointDescription> {
-  const file = await findModelFile(path);
+  const pytorch = pytorchEndings.has(extname(path));
+  const file = pytorch ? path : await findModelFile(path);
   const folder = dirname(file);
-  const header = await readHeader(file);
-  const state = await readState(folder);
+  const opened = await openTensorFile(file);
+  await opened.close();
+  const { tensors } = opened;
+  const state = pytorch ? undefined : await readState(folder);
   if (verify && state) await verifyCheckpoint(folder, state);
-  const tensors = new Map([...header.tensors].map(([name, { shape }]) => [name, shape]));
   const shapes = [...tensors.values()];
+  const exported = pytorch ? undefined : (await readEncoderConfig(folder))?.source;
+  const source = state ?? exported;
   return {
     kind: "checkpoint",
     path: file,
@@ -88,11 +93,11 @@ export async function describeCheckpoint(
     parameters: shapes.reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), 0),
     bytes: (await stat(file)).size,
     decoder: tensors.has("mask_token"),
-    optimizer: await exists(join(folder, "optimizer.safetensors")),
-    stage: state?.stage,
-    modality: state?.modality,
-    step: state?.step,
-    tokenizer: state?.digests.tokenizer,
+    optimizer: !pytorch && (await exists(join(folder, "optimizer.safetensors"))),
+    stage: source?.stage,
+    modality: source?.modality,
+    step: source?.step,
+    tokenizer: state?.digests.tokenizer ?? exported?.tokenizer,
     verified: verify && state !== undefined,
   };
 }

@@ -154,15 +154,12 @@ async function* run(
   await using givenStore = await openStore(training.bufferStore ?? config.own.store);
   const replayed = await openBuffers(givenStore, given, "");
   const tokenizer = commonTokenizer(await store.tokenizer(), replayed);
-  const tokens = await checkStart(training.startFrom, tokenizer?.digest);
+  const from = { folder: out, tokenizer: tokenizer?.digest, mapPositions: training.startPositions };
+  const tokens = await checkStart(training.startFrom, training.model, from);
   const vocabulary = vocabularyOf(training, tokenizer, tokens.rows);
   const configuration: PlainObject = { ...json, stages: stages.map((stage) => stage.modality) };
   await using _lock = await openRunFolder(out, configuration, prepareProcess(training));
-  const start = await startOf(training.startFrom, {
-    folder: out,
-    tokenizer: tokenizer?.digest,
-    mapPositions: training.startPositions,
-  });
+  const start = await startOf(training.startFrom, from);
   const earlier = await readEarlier(stages);
   const rows = await keptRows(out, earlier);
   await using recorder = await Recorder.open(out, rows);

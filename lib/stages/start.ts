@@ -6,7 +6,10 @@
  */
 import { access, mkdir } from "node:fs/promises";
 import { dirname, extname, join } from "node:path";
-import { convert, openTensorFile, pytorchEndings } from "../checkpoints/convert.js";
+import { convert, openRenamed, openTensorFile, pytorchEndings } from "../checkpoints/convert.js";
+import { checkEncoder } from "../checkpoints/encoder.js";
+import { readEncoderConfig } from "../checkpoints/encoder-config.js";
+import { type ModelSize, nativeModelSize } from "../config/models.js";
 import { MedcossError } from "../errors.js";
 import { writing } from "../files.js";
 import type { NativeStart } from "../native/types.js";
@@ -32,16 +35,25 @@ export function carryOver(modelFile: string): NativeStart {
   return { kind: "file", path: modelFile, scope: "carry-over" };
 }
 
-async function converted(path: string, { folder, mapPositions }: StartOptions): Promise<string> {
+function renaming(mapPositions: boolean | undefined): (name: string) => string {
+  return (name) => (mapPositions ? name.replace(foreignPositions, ownPositions) : name);
+}
+
+/** The converted start in the folder of a run; undefined before it is there. */
+async function convertedBefore(folder: string): Promise<string | undefined> {
   const target = join(folder, START, MODEL_FILE);
-  const done = await access(target).then(
-    () => true,
-    () => false,
+  return access(target).then(
+    () => target,
+    () => undefined,
   );
-  if (done) return target;
+}
+
+async function converted(path: string, { folder, mapPositions }: StartOptions): Promise<string> {
+  const before = await convertedBefore(folder);
+  if (before !== undefined) return before;
+  const target = join(folder, START, MODEL_FILE);
   await writing(target, () => mkdir(join(folder, START), { recursive: true }));
-  const rename = (name: string) => name.replace(foreignPositions, ownPositions);
-  await convert(path, target, mapPositions ? rename : undefined);
+  await convert(path, target, renaming(mapPositions));
   return target;
 }
 
@@ -63,24 +75,40 @@ interface OwnFile {
 /** The model file of a start in our own form, made with the tokenizer of this run. */
 async function ownFile(path: string, tokenizer: string | undefined): Promise<OwnFile> {
   const file = await findModelFile(path);
-  const before = (await readState(dirname(file)))?.digests?.tokenizer;
+  const folder = dirname(file);
+  const state = await readState(folder);
+  const before = (state?.digests ?? (await readEncoderConfig(folder))?.source)?.tokenizer;
   if (before === undefined || tokenizer === undefined || before === tokenizer) {
     return { file, tokenizer: before };
   }
   throw new MedcossError("E_TOKENIZER_MISMATCH", { store: tokenizer, checkpoint: before });
 }
 
-/** Refuses a start that cannot be used, before anything is written; throws as `startOf`. */
+/** The tensors of a start under our names. */
+async function openStart(path: string, { folder, tokenizer, mapPositions }: StartOptions) {
+  if (!isPyTorch(path)) {
+    const own = await ownFile(path, tokenizer);
+    return { ...own, opened: await openTensorFile(own.file) };
+  }
+  const file = (await convertedBefore(folder)) ?? path;
+  return { file, tokenizer: undefined, opened: await openRenamed(file, renaming(mapPositions)) };
+}
+
+/**
+ * Refuses a start that a network of `model` cannot use, before anything is written. Throws as `startOf`, and
+ * E_CHECKPOINT_SHAPE.
+ */
 export async function checkStart(
   path: string | undefined,
-  tokenizer?: string,
+  model: ModelSize,
+  options: StartOptions,
 ): Promise<StartTokens> {
   if (path === undefined) return {};
-  const own = isPyTorch(path) ? { file: path } : await ownFile(path, tokenizer);
-  const opened = await openTensorFile(own.file);
-  const rows = opened.tensors.get(TOKEN_TABLE)?.[0];
+  const { file, tokenizer, opened } = await openStart(path, options);
   await opened.close();
-  return { rows, tokenizer: own.tokenizer };
+  const rows = opened.tensors.get(TOKEN_TABLE)?.[0];
+  checkEncoder(file, opened.tensors, nativeModelSize(model, rows ?? 0));
+  return { rows, tokenizer };
 }
 
 /**

@@ -133,14 +133,15 @@ async function* train(
   const { own, training, json } = config;
   const { modality, stage, out } = own;
   const { data, tokenizer } = opened;
-  const tokens = await checkStart(training.startFrom, tokenizer?.digest);
-  const vocabulary = vocabularyOf(training, tokenizer, tokens.rows);
-  await using _lock = await openRunFolder(out, json, environment);
-  const start = await startOf(training.startFrom, {
+  const options = {
     folder: out,
     tokenizer: tokenizer?.digest,
     mapPositions: training.startPositions,
-  });
+  };
+  const tokens = await checkStart(training.startFrom, training.model, options);
+  const vocabulary = vocabularyOf(training, tokenizer, tokens.rows);
+  await using _lock = await openRunFolder(out, json, environment);
+  const start = await startOf(training.startFrom, options);
   const from = await latestCheckpoint(out);
   const rows = from
     ? rowsUpTo(await readRows(join(out, METRICS_FILE)), stage, from.state.step)

@@ -1,9 +1,12 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
+import { convert } from "../../lib/checkpoints/convert.js";
+import { exportEncoder } from "../../lib/features/encoder.js";
 import { pretrain } from "../../lib/stages/pretrain.js";
+import { Trainer } from "../../lib/trainer.js";
 import { runCommandLine } from "../helpers/command.js";
-import { microStore, microTraining } from "../helpers/micro.js";
+import { microModel, microStore, microTraining } from "../helpers/micro.js";
 
 t.setTimeout(120_000);
 
@@ -13,7 +16,7 @@ t.test("runs, stages and checkpoints, for people and for programs", async (t) =>
   const out = join(folder, "run");
   await pretrain({ store, out, ...microTraining, stages: ["xray", "ct"], reconstructions: 0 });
   const run = await runCommandLine(["inspect", out, "--verify"]);
-  t.match(run, { code: 0, stdout: /State +finished\nDigests +verified\n[\s\S]*1 xray +6 +24 / });
+  t.match(run, { code: 0, stdout: /State +finished\nDigests +verified\n[\s\S]*1 xray +6 +0 +24 / });
   const stage = await runCommandLine(["inspect", join(out, "stages", "01-xray")]);
   t.match(stage.stdout, /Model +24 x 1, decoder 24 x 1: \d+ tensors, /);
   t.match(
@@ -25,7 +28,7 @@ t.test("runs, stages and checkpoints, for people and for programs", async (t) =>
     kind: "checkpoint",
     stage: 2,
     modality: "ct",
-    step: 4,
+    step: 6,
     optimizer: false,
     decoder: true,
     verified: true,
@@ -34,10 +37,31 @@ t.test("runs, stages and checkpoints, for people and for programs", async (t) =>
   rmSync(join(out, "stages", "02-ct", "summary.json"));
   rmSync(join(out, "final"), { recursive: true });
   const open = JSON.parse((await runCommandLine(["inspect", out, "--json"])).stdout);
-  t.match(open, { kind: "run", finished: false, running: { modality: "ct", step: 4 } });
+  t.match(open, { kind: "run", finished: false, running: { modality: "ct", step: 6 } });
   writeFileSync(model, "torn");
   const torn = await runCommandLine(["inspect", join(out, "stages", "02-ct"), "--verify"]);
   t.match(torn, { code: 1, stderr: /^E_[A-Z_]+: / });
+});
+
+t.test("encoders alone and PyTorch files", async (t) => {
+  const folder = t.testdir();
+  await using trainer = await Trainer.create({ size: microModel, threads: 1 });
+  await trainer.save(folder);
+  const out = join(folder, "encoder");
+  const config = { from: folder, out, model: microModel };
+  await exportEncoder(config);
+  const encoder = await runCommandLine(["inspect", out]);
+  t.match(
+    encoder.stdout,
+    /Model +24 x 1: \d+ tensors, .*\nTrained +unknown\nHolds +encoder only\n/,
+  );
+  const weights = join(folder, "weights.pth");
+  await convert(folder, weights);
+  const pytorch = await runCommandLine(["inspect", weights]);
+  t.match(
+    pytorch.stdout,
+    /Model +24 x 1, decoder 24 x 1: .*\n.*\nHolds +encoder, decoder and heads\n/,
+  );
 });
 
 t.test("stores are described, what is missing is said", async (t) => {

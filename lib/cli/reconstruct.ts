@@ -1,0 +1,31 @@
+/** `medcoss reconstruct`: pictures of what a finished network makes of masked records. */
+import type { Command } from "commander";
+import type { ReconstructConfig } from "../config/features.js";
+import { gatherConfig, type PlainObject } from "../config/parse.js";
+import { reconstruct } from "../features/reconstruct.js";
+import { printJson, runCommand } from "./common.js";
+import { computeOptions, fieldsOf, networkOptions, numeric } from "./replay.js";
+
+async function run(options: PlainObject): Promise<void> {
+  const config = await gatherConfig({
+    file: options.config as string | undefined,
+    flags: fieldsOf(options),
+    set: options.set as string[] | undefined,
+  });
+  const done = await reconstruct(config as unknown as ReconstructConfig);
+  for (const warning of done.warnings) process.stderr.write(`Warning: ${warning}\n`);
+  if (options.json) return printJson(done);
+  process.stdout.write(`${done.samples} records of ${done.modality} -> ${done.files.join(", ")}\n`);
+}
+
+export function register(program: Command): void {
+  const command = program
+    .command("reconstruct")
+    .description("draw what a finished network makes of masked records");
+  networkOptions(command, "--out <folder>").option(
+    "--samples <n>",
+    "records shown (default 6)",
+    numeric,
+  );
+  computeOptions(command).action((options: PlainObject) => runCommand(() => run(options)));
+}
