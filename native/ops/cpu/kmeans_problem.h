@@ -18,8 +18,8 @@ namespace medcoss {
 using Labels = std::vector<int32_t>;
 
 struct KmeansProblem {
-  const float* data_ND;        // of mean zero: short vectors lose fewer digits
-  std::vector<double> mean_D;  // what was subtracted
+  const float* data_ND;        // of mean about zero: short vectors lose fewer digits
+  std::vector<double> mean_D;  // what was taken from them
   double variance;             // mean over the features
   int64_t samples, dimensions, clusters;
 

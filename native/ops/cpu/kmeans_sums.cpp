@@ -11,7 +11,8 @@ namespace {
 
 constexpr int64_t block_rows = 256;
 
-// Samples that enter (+) or leave (-) each cluster, those of cluster c from starts[c] on, ascending.
+// Samples that enter (+) or leave (-) each cluster, those of cluster c from starts[c] on,
+// ascending.
 struct Changes {
   struct Change {
     int64_t sample;

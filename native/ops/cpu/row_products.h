@@ -1,5 +1,5 @@
-// Products of chosen rows with a few packed vectors: the part of a matrix product that k-means still
-// needs once its bounds have ruled out the rest. Rows are read where they lie, without gathering.
+// Products of chosen rows with a few packed vectors: what k-means still needs of a matrix product
+// once its bounds have ruled out the rest. Rows are read where they lie, without gathering.
 //
 // Invariant: one product's value depends on its row and vector only, not on its neighbours or the
 // number of threads.
