@@ -9,7 +9,7 @@ import type { InputKind } from "../batch.js";
 import { packSchema } from "../config/pack.js";
 import { MedcossError } from "../errors.js";
 import { Bitmap } from "./bitmap.js";
-import { detectFormat } from "./formats/index.js";
+import { detectFormats } from "./formats/index.js";
 import type { DecodedImage, DecodedVolume, DecodeOptions, Format, Table } from "./formats/types.js";
 import { fileDigest } from "./shard.js";
 import { openStore } from "./store.js";
@@ -118,7 +118,7 @@ async function decodeAndDescribe(path: string, format: Format): Promise<InputDes
 
 /** Describes one input file; throws what `pack` would reject it with. */
 export async function describeFile(path: string): Promise<InputDescription> {
-  const format = await detectFormat(path);
+  const [format] = await detectFormats(path);
   if (format) return decodeAndDescribe(path, format);
   const problem = "no known format";
   throw new MedcossError("E_FILE_UNSUPPORTED", { kind: "anything", problem });

@@ -7,10 +7,32 @@
 import type { Limits } from "../../config/pack.js";
 import { MedcossError } from "../../errors.js";
 
-export interface DecodedImage {
+/** How a grey image's values are meant to be shown. */
+export interface Display {
+  /** Whether the least value is white. */
+  inverted: boolean;
+  /** Values from black to white: `center - width / 2` to `center + width / 2`, or the logistic curve through them. */
+  window?: { center: number; width: number; shape: "linear" | "sigmoid" };
+  /** Grey by value, in place of a window; `first` is the value of its first entry. */
+  table?: { first: number; values: Uint8Array | Uint16Array };
+  /** Value of pixels that were not exposed. */
+  padding?: number;
+}
+
+/** What a decoder learns about where a file comes from. */
+interface Origin {
+  /** Tells patients apart; digested before it is written anywhere. */
+  patient?: string;
+  /** Whether the file says that there is text in its pixels. */
+  annotated?: boolean;
+}
+
+export interface DecodedImage extends Origin {
   kind: "image2d";
   /** [H,W,C], upright by its EXIF orientation; colour is RGB. */
-  pixels: Uint8Array | Uint16Array;
+  pixels: Uint8Array | Uint16Array | Float32Array;
+  /** Undefined where the values are grey levels already. */
+  display?: Display;
   height: number;
   width: number;
   channels: 1 | 3;
@@ -18,7 +40,7 @@ export interface DecodedImage {
   dtype: string;
 }
 
-export interface DecodedVolume {
+export interface DecodedVolume extends Origin {
   kind: "volume3d";
   /** [z,y,x]: x runs to the patient's left, y to the back, z to the head. Slope and intercept are applied. */
   voxels: Float32Array;
@@ -59,6 +81,8 @@ interface FormatBase {
 export interface ImageFormat extends FormatBase {
   kind: "image2d";
   decode(path: string, options: DecodeOptions): Promise<DecodedImage>;
+  /** Why a file of this format is none to learn from, though nothing is wrong with it. */
+  reasonToSkip?(path: string): Promise<string | undefined>;
 }
 
 export interface VolumeFormat extends FormatBase {

@@ -5,26 +5,9 @@ import sharp from "sharp";
 import type { Preprocessing } from "../../config/pack.js";
 import { MedcossError } from "../../errors.js";
 import type { DecodedImage } from "../formats/types.js";
+import { extremes, toBytes } from "./display.js";
 
 type Options = Preprocessing["xray"];
-
-function extremes(pixels: ArrayLike<number>): [number, number] {
-  let low = Number.POSITIVE_INFINITY;
-  let high = Number.NEGATIVE_INFINITY;
-  for (let i = 0; i < pixels.length; i++) {
-    const value = pixels[i] as number;
-    if (value < low) low = value;
-    if (value > high) high = value;
-  }
-  return [low, high];
-}
-
-/** 16-bit values spread over 8 bits from the least to the greatest, since files often use 10 or 12 bits of 16. */
-function toBytes(pixels: Uint8Array | Uint16Array, [low, high]: [number, number]): Uint8Array {
-  if (pixels instanceof Uint8Array) return pixels;
-  const factor = 255 / (high - low);
-  return Uint8Array.from(pixels, (value) => Math.round((value - low) * factor));
-}
 
 /** Luma as in ITU-R BT.601. */
 function toGrey(pixels: Uint8Array): Uint8Array {
@@ -48,10 +31,9 @@ function toColour(pixels: Uint8Array): Uint8Array {
 
 /** A record [size,size,channels]; throws E_FILE_CONTENT for an image of one value. */
 export async function prepareImage(image: DecodedImage, options: Options): Promise<Uint8Array> {
-  const range = extremes(image.pixels);
-  if (range[0] === range[1])
-    throw new MedcossError("E_FILE_CONTENT", { problem: "a constant image" });
-  const bytes = toBytes(image.pixels, range);
+  const [low, high] = extremes(image.pixels);
+  if (!(low < high)) throw new MedcossError("E_FILE_CONTENT", { problem: "a constant image" });
+  const bytes = toBytes(image);
   const { size, kernel } = options;
   const { width, height } = image;
   const grey = image.channels === 3 && options.channels === 1 ? toGrey(bytes) : bytes;

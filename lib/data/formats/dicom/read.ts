@@ -1,0 +1,45 @@
+/**
+ * Reads DICOM files from disk: whole, or no further than the pixels.
+ */
+import { open, readFile } from "node:fs/promises";
+import type { DataSet } from "dicom-parser";
+import { checkLimit } from "../types.js";
+import { PIXEL_DATA, parseDataset } from "./dataset.js";
+
+/** More than this is not held in memory at once. */
+const FILE_BYTES = 2 ** 30;
+const HEAD_STEPS = [2 ** 16, 2 ** 20];
+
+/** A file's elements with its pixels. */
+export async function readDataset(path: string): Promise<DataSet> {
+  const file = await open(path, "r");
+  try {
+    const { size } = await file.stat();
+    checkLimit(size, FILE_BYTES, "bytes");
+    return parseDataset(await readFile(file), FILE_BYTES);
+  } finally {
+    await file.close();
+  }
+}
+
+/** A file's elements before its pixels, from as few bytes as hold them. */
+export async function readElements(path: string): Promise<DataSet> {
+  const file = await open(path, "r");
+  try {
+    const { size } = await file.stat();
+    checkLimit(size, FILE_BYTES, "bytes");
+    for (const bytes of HEAD_STEPS) {
+      if (bytes >= size) break;
+      const head = Buffer.alloc(bytes);
+      await file.read(head, 0, bytes, 0);
+      try {
+        return parseDataset(head, FILE_BYTES, PIXEL_DATA);
+      } catch {
+        // An element is longer than what was read.
+      }
+    }
+    return parseDataset(await readFile(file), FILE_BYTES, PIXEL_DATA);
+  } finally {
+    await file.close();
+  }
+}
