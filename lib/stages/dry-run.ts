@@ -5,6 +5,7 @@
  */
 import { statfs } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import type { Batch } from "../batch.js";
 import { budgetSamples } from "../config/buffer.js";
 import { nativeModelSize } from "../config/models.js";
 import { resolvePretrain, type Training } from "../config/resolve.js";
@@ -15,13 +16,14 @@ import { formatBytes } from "../format.js";
 import { bufferSize } from "../replay/selection.js";
 import { configureThreads, type StepOptions, type Trainer } from "../trainer.js";
 import { diskBytes, memoryBytes, parameterCount } from "./estimate.js";
+import { type Given, openGiven } from "./given.js";
 import { itemOrder } from "./item-order.js";
+import type { Item } from "./items.js";
 import { createTrainer } from "./network.js";
 import { type PlannedStage, type PretrainConfig, planStages } from "./pretrain.js";
 import { checkRunFolder } from "./run-folder.js";
 import { sampleCount, takeSamples } from "./samples.js";
-import { replayBatchCount } from "./stage-data.js";
-import { vocabularyOf } from "./store-data.js";
+import { replayBatchCount, replayBatches } from "./stage-data.js";
 
 export interface PlannedCost {
   stage: number;
@@ -62,28 +64,25 @@ async function freeDisk(path: string): Promise<number> {
 
 type Objective = StepOptions["objective"];
 
-/** Seconds of a step on the stage's own modality. */
+/** Seconds of a step on a whole batch. */
 async function secondsPerStep(
   trainer: Trainer,
-  planned: PlannedStage,
+  batch: Batch,
   training: Training,
   objective: Objective,
 ): Promise<number> {
-  for await (const { batch } of planned.data.items.items(0, 1)) {
-    const timed = takeSamples(batch, TIMED_SAMPLES);
-    const step = (number: number) =>
-      trainer.trainStep(
-        timed,
-        { stage: planned.stage, step: number },
-        { learningRate: 0, objective },
-      );
-    await step(0);
-    const start = performance.now();
-    await step(1);
-    const seconds = (performance.now() - start) / 1000;
-    return (seconds * training.batchSize) / sampleCount(timed);
-  }
-  return 0;
+  const timed = takeSamples(batch, TIMED_SAMPLES);
+  const options = { learningRate: 0, objective };
+  await trainer.trainStep(timed, { stage: 1, step: 0 }, options);
+  const start = performance.now();
+  await trainer.trainStep(timed, { stage: 1, step: 1 }, options);
+  const seconds = (performance.now() - start) / 1000;
+  return (seconds * training.batchSize) / sampleCount(timed);
+}
+
+async function firstBatch({ data }: PlannedStage): Promise<Batch> {
+  const first = await data.items.items(0, 1)[Symbol.asyncIterator]().next();
+  return (first.value as Item).batch;
 }
 
 /** Samples that a stage's buffer will hold. */
@@ -109,37 +108,50 @@ function replaySteps(
   const counts = samples.map((count) => replayBatchCount(count, training));
   const own = data.items.stepsPerEpoch ?? 1;
   const order = itemOrder({ own, replayed: counts }, data.items.steps, training.seed, stage);
-  const total = new Array<number>(counts.length).fill(0);
-  for (let step = 0; step < order.steps; step++) {
-    const { source } = order.turn(step);
-    if (source > 0) total[source - 1] = (total[source - 1] as number) + 1;
-  }
-  return total;
+  return order.counts.slice(1);
 }
 
 /** What is replayed: samples of a buffer, and the seconds of a replay step. */
 interface Replayed {
-  modality: string;
   samples: number;
   seconds: number;
 }
 
+/** By modality, what is replayed from the first stage on. */
+async function givenReplay(
+  trainer: Trainer,
+  training: Training,
+  { replayed }: Given,
+): Promise<Map<string, Replayed>> {
+  const out = new Map<string, Replayed>();
+  if (!training.replay) return out;
+  for (const parts of replayed) {
+    const batch = await replayBatches(parts, 1, training).source.batch(0);
+    const seconds = await secondsPerStep(trainer, batch, training, "replay");
+    out.set(parts.modality, { samples: parts.dataset.length, seconds });
+  }
+  return out;
+}
+
 async function costs(
   training: Training,
-  vocabulary: number,
+  given: Given,
   stages: readonly PlannedStage[],
 ): Promise<PlannedCost[]> {
   const random = { kind: "random" } as const;
+  const { vocabulary } = given.network;
   await using trainer = await createTrainer(training, vocabulary, 1, random, training.replay);
   const out: PlannedCost[] = [];
-  const replayed: Replayed[] = [];
+  const replayed = await givenReplay(trainer, training, given);
   for (const planned of stages) {
     const { stage, modality, data } = planned;
-    const samples = replayed.map((each) => each.samples);
+    const others = [...replayed].flatMap(([name, each]) => (name === modality ? [] : each));
+    const samples = others.map((each) => each.samples);
     const replays = replaySteps(planned, samples, training);
-    const each = await secondsPerStep(trainer, planned, training, "plain");
+    const batch = await firstBatch(planned);
+    const each = await secondsPerStep(trainer, batch, training, "plain");
     const onTop = replays.reduce(
-      (sum, count, at) => sum + count * (replayed[at] as Replayed).seconds,
+      (sum, count, at) => sum + count * (others[at] as Replayed).seconds,
       0,
     );
     const replayTotal = replays.reduce((sum, count) => sum + count, 0);
@@ -149,8 +161,8 @@ async function costs(
       ...{ secondsPerStep: each, seconds: each * data.items.steps + onTop },
     });
     if (!training.replay) continue;
-    const seconds = await secondsPerStep(trainer, planned, training, "replay");
-    replayed.push({ modality, samples: bufferSamples(planned, training), seconds });
+    const seconds = await secondsPerStep(trainer, batch, training, "replay");
+    replayed.set(modality, { samples: bufferSamples(planned, training), seconds });
   }
   return out;
 }
@@ -165,10 +177,10 @@ export async function dryRun(input: PretrainConfig): Promise<DryRun> {
   await checkRunFolder(own.out, config.json, config.resume);
   await using store = await openStore(own.store);
   const stages = await planStages(config, store);
-  const vocabulary = vocabularyOf(training, await store.tokenizer());
-  const size = nativeModelSize(training.model, vocabulary);
+  await using given = await openGiven(training, store, own.out);
+  const size = nativeModelSize(training.model, given.network.vocabulary);
   const { ratio: maskRatio, words } = training.behaviour.masking;
-  const teacher = training.replay && stages.length > 1;
+  const teacher = training.replay && stages.length + given.replayed.length > 1;
   const options = { batchSize: training.batchSize, maskRatio, words, teacher };
   const bf16 = training.precision === "bf16";
   const memory = Math.max(
@@ -179,7 +191,7 @@ export async function dryRun(input: PretrainConfig): Promise<DryRun> {
   const diskAvailable = await freeDisk(own.out);
   refuse(own.out, { memory, memoryAvailable, disk, diskAvailable });
   configureThreads(training.threads);
-  const planned = await costs(training, vocabulary, stages);
+  const planned = await costs(training, given, stages);
   return {
     stages: planned,
     parameters: parameterCount(size),

@@ -23,6 +23,8 @@ export interface ItemCounts {
 export interface ItemOrder {
   stepsPerEpoch: number;
   steps: number;
+  /** Steps of each source. */
+  counts: number[];
   turn(step: number): Turn;
 }
 
@@ -56,6 +58,7 @@ export function itemOrder(
   const epochs = Math.floor(ownSteps / counts.own);
   const rest = ownSteps - epochs * counts.own;
   const part = [rest, ...counts.replayed.map((count) => Math.ceil((count * rest) / counts.own))];
+  const each = whole.map((count, source) => count * epochs + (part[source] as number));
   let cached: { epoch: number; turns: Turn[] } | undefined;
   const turnsOf = (epoch: number): Turn[] => {
     if (cached?.epoch === epoch) return cached.turns;
@@ -67,7 +70,8 @@ export function itemOrder(
   };
   return {
     stepsPerEpoch,
-    steps: epochs * stepsPerEpoch + total(part),
+    steps: total(each),
+    counts: each,
     turn: (step) => {
       const epoch = Math.floor(step / stepsPerEpoch);
       return turnsOf(epoch)[step - epoch * stepsPerEpoch] as Turn;

@@ -12,10 +12,10 @@ import { openStore, type Store } from "../data/store.js";
 import { METRICS_FILE, Recorder } from "../metrics/recorder.js";
 import { readRows, rowsUpTo } from "../metrics/rows.js";
 import type { NativeStart } from "../native/types.js";
-import type { Buffer } from "../replay/buffer-file.js";
 import { type CheckpointState, latestCheckpoint, MODEL_FILE } from "./checkpoint.js";
 import { prepareProcess } from "./environment.js";
-import { commonTokenizer, openBuffers, readBuffers } from "./replay.js";
+import { type Given, openGiven } from "./given.js";
+import { openBuffers, readBuffers } from "./replay.js";
 import {
   checkRunFolder,
   isFinished,
@@ -27,8 +27,8 @@ import {
 } from "./run-folder.js";
 import { runStage, type StagePlan } from "./run-stage.js";
 import { type DatasetParts, datasetData, type StageData } from "./stage-data.js";
-import { carryOver, checkStart, startOf } from "./start.js";
-import { defaultStages, storeParts, vocabularyOf } from "./store-data.js";
+import { carryOver, startOf } from "./start.js";
+import { defaultStages, storeParts } from "./store-data.js";
 import type { Hooks, MetricRow, RunResult, StageResult } from "./types.js";
 
 export type PretrainConfig = PretrainInput;
@@ -94,11 +94,9 @@ type Shared = Pick<
   "training" | "vocabulary" | "tokenizer" | "root" | "configuration" | "recorder" | "hooks"
 >;
 
-/** Buffers that the caller gave, and those of the stages so far. */
+/** Buffers that the caller gave, and the records of those of the stages so far. */
 interface Replayable {
-  given: readonly Buffer[];
-  /** Where the records of `given` are. */
-  givenStore: Store;
+  given: Pick<Given, "buffers" | "store">;
   store: Store;
 }
 
@@ -107,14 +105,14 @@ async function withReplay(
   planned: PlannedStage,
   before: readonly PlannedStage[],
   training: Training,
-  { given, givenStore, store }: Replayable,
+  { given, store }: Replayable,
 ): Promise<StageData> {
   if (!training.replay) return planned.data;
   const own = await readBuffers(before.map(({ folder }) => folder));
   const fresh = new Set([planned.modality, ...own.map(({ modality }) => modality)]);
-  const kept = given.filter(({ modality }) => !fresh.has(modality));
+  const kept = given.buffers.filter(({ modality }) => !fresh.has(modality));
   const replayed = [
-    ...(await openBuffers(givenStore, kept, planned.modality)),
+    ...(await openBuffers(given.store, kept, planned.modality)),
     ...(await openBuffers(store, own, planned.modality)),
   ];
   return datasetData(planned.parts, training, replayed);
@@ -150,23 +148,15 @@ async function* run(
   const { training, json } = config;
   const { out } = config.own;
   const stages = await planStages(config, store);
-  const given = await readBuffers(training.buffers);
-  await using givenStore = await openStore(training.bufferStore ?? config.own.store);
-  const replayed = await openBuffers(givenStore, given, "");
-  const tokenizer = commonTokenizer(await store.tokenizer(), replayed);
-  const from = { folder: out, tokenizer: tokenizer?.digest, mapPositions: training.startPositions };
-  const tokens = await checkStart(training.startFrom, training.model, from);
-  const vocabulary = vocabularyOf(training, tokenizer, tokens.rows);
+  await using given = await openGiven(training, store, out);
   const configuration: PlainObject = { ...json, stages: stages.map((stage) => stage.modality) };
   await using _lock = await openRunFolder(out, configuration, prepareProcess(training));
-  const start = await startOf(training.startFrom, from);
+  const start = await startOf(training.startFrom, given.start);
   const earlier = await readEarlier(stages);
   const rows = await keptRows(out, earlier);
   await using recorder = await Recorder.open(out, rows);
-  const known = { vocabulary, tokenizer: tokenizer?.digest ?? tokens.tokenizer };
-  const shared = { training, ...known, root: out, configuration, recorder, hooks };
-  const replayable = { given, givenStore, store };
-  const results = yield* runStages(shared, stages, earlier, rows, start, replayable);
+  const shared = { training, ...given.network, root: out, configuration, recorder, hooks };
+  const results = yield* runStages(shared, stages, earlier, rows, start, { given, store });
   const last = stages[stages.length - 1] as PlannedStage;
   await writeFinal(out, join(last.folder, "checkpoint"));
   return { out, stages: results, alreadyFinished: false };

@@ -116,7 +116,11 @@ export function replayBatchCount(samples: number, training: Training): number {
 }
 
 /** Replayed batches; always drawn with replacement, their texts with masked words or without as the preset says. */
-function replayBatches(parts: ReplayParts, stage: number, training: Training): ReplayedBatches {
+export function replayBatches(
+  parts: ReplayParts,
+  stage: number,
+  training: Training,
+): ReplayedBatches {
   const { modality, dataset } = parts;
   checkRecord(modality, dataset.kind, dataset.record, training.model);
   const corrupted = training.behaviour.distillation.text === "corrupted";

@@ -22,6 +22,7 @@ t.test("an epoch holds every modality as often as its count says", async (t) => 
   const order = itemOrder(counts, 21, seed, stage);
   t.equal(order.stepsPerEpoch, 11);
   t.equal(order.steps, 33);
+  t.same(order.counts, [21, 3, 9]);
   for (const epoch of [0, 1, 2]) {
     t.same(shares(turns(order, epoch * 11, (epoch + 1) * 11)), [7, 1, 3]);
   }
