@@ -186,6 +186,11 @@ export const packSchema = z.strictObject({
     .refine(isPattern, "Expected a regular expression")
     .optional()
     .describe("Regular expression on a file's relative path; its first group is the case."),
+  caseKey: z
+    .string()
+    .min(16, "Expected at least 16 characters")
+    .optional()
+    .describe("Key of the digests that name DICOM patients; by default the store's own, random."),
   includeLabels: z
     .boolean()
     .default(false)

@@ -15,6 +15,8 @@ export interface FoundFile {
   /** From the root, with forward slashes. */
   relative: string;
   size: number;
+  /** Files of a series, where this stands for one. */
+  slices?: string[];
 }
 
 export interface FindResult {

@@ -29,6 +29,7 @@ import {
   writeIndex,
 } from "../store-index.js";
 import { loadTokenizer } from "../tokenizer.js";
+import { caseKey } from "./case-key.js";
 import { gatherInputs } from "./inputs.js";
 import { ModalityWriter } from "./modality-writer.js";
 import { packModality } from "./pack-modality.js";
@@ -135,7 +136,12 @@ function settleEntry(run: Run, modality: string, recipe: Recipe): ModalityEntry 
   );
 }
 
-function warn(run: Run, modality: string, writer: ModalityWriter): void {
+function warn(run: Run, modality: string, writer: ModalityWriter, { annotated }: Tally): void {
+  if (annotated > 0) {
+    run.warnings.push(
+      `${modality}: ${annotated} files say that there is text in their pixels (BurnedInAnnotation)`,
+    );
+  }
   const { minimumCases } = run.config.validation;
   if (run.config.splitColumn === undefined && writer.cases > 0 && writer.cases < minimumCases) {
     run.warnings.push(
@@ -160,7 +166,9 @@ async function packOne(
   const folder = join(store, modality);
   await writing(folder, () => mkdir(folder, { recursive: true }));
   const known = await readKnown(folder, entry);
-  const inputs = await gatherInputs(sources, config, known, entry.roots);
+  const secret = () => caseKey(store, config.caseKey);
+  const tools = { scan: pool.scan, secret };
+  const inputs = await gatherInputs(sources, config, known, entry.roots, tools);
   const tally = new Tally();
   for (const [reason, count] of inputs.skipped) tally.skip(reason, count);
   for (const { source, problem } of inputs.problems) {
@@ -191,7 +199,7 @@ async function packOne(
   try {
     await packModality({
       ...{ modality, recipe, config, settings, entry, inputs, known, writer, pool, workers },
-      ...{ work, tally, signal, onProgress, commit },
+      ...{ work, tally, signal, secret, onProgress, commit },
     });
     await commit();
   } catch (error) {
@@ -199,7 +207,7 @@ async function packOne(
     throw error;
   }
   tally.stop();
-  warn(run, modality, writer);
+  warn(run, modality, writer, tally);
   return { tally, added: writer.added, files: inputs.files.length };
 }
 

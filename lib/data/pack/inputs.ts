@@ -10,6 +10,7 @@ import { type PackSource, type ResolvedPack, recipeKinds } from "../../config/pa
 import { MedcossError } from "../../errors.js";
 import type { ModalityEntry } from "../store-index.js";
 import { type FindResult, findFiles } from "./find.js";
+import { groupSeries, type Scan } from "./series.js";
 import { hashName, type Known } from "./sources.js";
 import { caseOf, readSplitTables, type Side } from "./split.js";
 
@@ -20,6 +21,7 @@ export interface InputFile {
   size: number;
   case: string;
   side?: Side;
+  slices?: string[];
 }
 
 export interface Inputs {
@@ -39,9 +41,17 @@ function isMoved(name: string, found: FindResult, known: Known, config: Resolved
   return matches.length > 0 && matches.length * 2 >= found.files.length;
 }
 
+/** Numbers that DICOM gives to studies, series and images. */
+const UNIQUE_NUMBER = /[0-2](\.(0|[1-9]\d*)){5,}/g;
+
+/** A path without DICOM's numbers, which archives name files and folders by. */
+function withoutNumbers(relative: string): string {
+  return relative.replace(UNIQUE_NUMBER, (number) => hashName(number).slice(0, 12));
+}
+
 function sourceName(root: string, relative: string, { hashPaths }: ResolvedPack): string {
   const name = `${root}/${relative}`;
-  return hashPaths ? hashName(name) : name;
+  return hashPaths ? hashName(name) : withoutNumbers(name);
 }
 
 /** The name of a folder in the store: an old one where the folder is known or was moved, else a new one. */
@@ -54,7 +64,7 @@ async function rootName(
 ): Promise<string> {
   const absolute = await realpath(found.root);
   const digest = hashName(absolute);
-  const plain = basename(absolute) || "root";
+  const plain = withoutNumbers(basename(absolute)) || "root";
   const stem = config.hashPaths ? hashName(plain).slice(0, 12) : plain;
   const same = roots.find((root) => root.digest === digest && root.name.split("~")[0] === stem);
   if (same) return same.name;
@@ -88,12 +98,28 @@ function count(skipped: Map<string, number>, reason: string, by = 1): void {
   skipped.set(reason, (skipped.get(reason) ?? 0) + by);
 }
 
+/** What finding series takes. */
+export interface SeriesTools {
+  scan: Scan;
+  secret(): Promise<string>;
+}
+
+async function findInputs(
+  { path, recipe }: PackSource,
+  { includeLabels }: ResolvedPack,
+  { scan, secret }: SeriesTools,
+): Promise<FindResult> {
+  const found = await findFiles(path, recipeKinds[recipe], includeLabels);
+  return recipeKinds[recipe] === "volume3d" ? groupSeries(found, scan, secret) : found;
+}
+
 /** All files of the sources of one modality, in order; throws E_SOURCE_MISSING. */
 export async function gatherInputs(
   sources: readonly PackSource[],
   config: ResolvedPack,
   known: Known,
   oldRoots: Roots,
+  tools: SeriesTools,
 ): Promise<Inputs> {
   const inputs: Inputs = {
     files: [],
@@ -104,9 +130,9 @@ export async function gatherInputs(
   const pattern = config.casePattern === undefined ? undefined : new RegExp(config.casePattern);
   const seen = new Set<string>();
   const taken = new Set<string>();
-  for (const { path, recipe } of sources) {
-    const kind = recipeKinds[recipe];
-    const found = await findFiles(path, kind, config.includeLabels);
+  for (const given of sources) {
+    const kind = recipeKinds[given.recipe];
+    const found = await findInputs(given, config, tools);
     const root = await rootName(found, inputs.roots, taken, known, config);
     taken.add(root);
     const sideOfFile = kind === "text" ? undefined : await splitLookup(found, config);
@@ -114,14 +140,15 @@ export async function gatherInputs(
     for (const { relative, problem } of found.problems) {
       inputs.problems.push({ source: sourceName(root, relative, config), problem });
     }
-    for (const { path: file, relative, size } of found.files) {
+    for (const { path, relative, size, slices } of found.files) {
       const source = sourceName(root, relative, config);
       const side = sideOfFile?.(relative) ?? (sideOfFile ? "train" : undefined);
       if (seen.has(source)) count(inputs.skipped, "given twice");
       else if (side === "test") count(inputs.skipped, "test split");
       else {
-        const name = caseOf(relative, pattern);
-        const input = { path: file, source, size, case: config.hashPaths ? hashName(name) : name };
+        const plain = withoutNumbers(caseOf(relative, pattern));
+        const name = config.hashPaths ? hashName(plain) : plain;
+        const input = { path, source, size, case: name, slices };
         inputs.files.push(side ? { ...input, side } : input);
       }
       seen.add(source);

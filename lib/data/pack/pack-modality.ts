@@ -8,6 +8,7 @@ import type { Recipe, ResolvedPack } from "../../config/pack.js";
 import { MedcossError } from "../../errors.js";
 import { recordBytes } from "../dataset.js";
 import type { ModalityEntry } from "../store-index.js";
+import { keyedName } from "./case-key.js";
 import type { InputFile, Inputs } from "./inputs.js";
 import type { ModalityWriter } from "./modality-writer.js";
 import type { DecoderPool } from "./pool.js";
@@ -36,6 +37,8 @@ export interface ModalityJob {
   work: string;
   tally: Tally;
   signal?: AbortSignal;
+  /** Key for names of patients. */
+  secret(): Promise<string>;
   onProgress(): void;
   /** Writes the index; called between sources. */
   commit(): Promise<void>;
@@ -90,8 +93,9 @@ interface Finished {
 function start(job: ModalityJob, task: PlannedTask, number: number): Promise<Finished> {
   const output = join(job.work, `${job.modality}-${number}.bin`);
   const { recipe, settings, known } = job;
-  const files = task.files.map(({ path, source }) => ({
+  const files = task.files.map(({ path, source, slices }) => ({
     path,
+    slices,
     known: known.sources.get(source)?.digest,
   }));
   const request: Task = { recipe, files, rows: task.rows, output, settings };
@@ -109,7 +113,8 @@ async function append(
   records: FileHandle | undefined,
   position: number,
 ): Promise<void> {
-  const { digest, records: notes, skipped = {} } = result;
+  const { digest, records: notes, skipped = {}, patient, annotated } = result;
+  if (annotated) job.tally.annotated++;
   const before = job.known.sources.get(file.source);
   if (before && before.digest !== digest) {
     job.writer.retire(before.runs);
@@ -118,9 +123,11 @@ async function append(
   for (const [reason, count] of Object.entries(skipped)) job.tally.skip(reason, count);
   if (!records || notes.length === 0) return;
   const { source, size, side } = file;
+  const byPath = patient === undefined || job.config.casePattern !== undefined;
+  const name = byPath ? file.case : keyedName(await job.secret(), patient);
   const named = side === "test" ? undefined : side;
   await job.writer.append(
-    { source, size, digest, case: file.case, side: named },
+    { source, size, digest, case: name, side: named },
     notes,
     records,
     position,
@@ -142,7 +149,8 @@ async function collect(job: ModalityJob, { task, output, results }: Finished): P
         position += result.records.length * bytes;
       } else if (result.status === "rejected") {
         job.tally.reject({ path: file.source, code: result.code, reason: result.reason });
-      } else if (result.status === "unchanged" && last) job.tally.unchanged++;
+      } else if (result.status === "skipped") job.tally.skip(result.reason);
+      else if (last) job.tally.unchanged++;
       if (last) job.tally.done++;
     }
   } finally {

@@ -7,10 +7,15 @@
 import { appendFile, readFile, rm } from "node:fs/promises";
 import { Tinypool } from "tinypool";
 import { MedcossError } from "../../errors.js";
+import type { Scanned } from "../formats/dicom/scan.js";
 import type { FileResult, Task, TaskFailure } from "./protocol.js";
+import type { Scan } from "./series.js";
 
 /** Time for a process to start and load its libraries. */
 const START_SECONDS = 30;
+
+/** Time to look at one file's header. */
+const SCAN_SECONDS = 5;
 
 /** This file's own ending: the sources run as they are in development. */
 const ending = import.meta.url.endsWith(".ts") ? "ts" : "js";
@@ -46,6 +51,19 @@ export class DecoderPool {
       this.#release();
     }
   }
+
+  /** What each file is to a series; one that cannot be looked at is left to its decoder. */
+  readonly scan: Scan = async (files) => {
+    await this.#acquire();
+    try {
+      const signal = AbortSignal.timeout(1000 * (START_SECONDS + SCAN_SECONDS * files.length));
+      return (await this.#pool.run(files, { name: "scan", signal })) as Scanned[];
+    } catch {
+      return files.map(() => ({ use: "other" }));
+    } finally {
+      this.#release();
+    }
+  };
 
   async close(): Promise<void> {
     await this.#pool.destroy();

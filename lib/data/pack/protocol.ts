@@ -20,6 +20,8 @@ export interface TaskFile {
   path: string;
   /** Digest of the content that the store already has under this name. */
   known?: string;
+  /** All files of a series, in place of the one. */
+  slices?: string[];
 }
 
 export interface Task {
@@ -47,7 +49,17 @@ export interface RecordNote {
 }
 
 export type FileResult =
-  | { status: "packed"; digest: string; records: RecordNote[]; skipped?: Record<string, number> }
+  | {
+      status: "packed";
+      digest: string;
+      records: RecordNote[];
+      skipped?: Record<string, number>;
+      /** Tells patients apart; digested before it is written. */
+      patient?: string;
+      /** Whether the file says that there is text in its pixels. */
+      annotated?: boolean;
+    }
+  | { status: "skipped"; reason: string }
   | { status: "unchanged" }
   | { status: "rejected"; code: ErrorCode; reason: string };
 

@@ -60,6 +60,8 @@ export interface PackHooks {
 export class Tally {
   done = 0;
   unchanged = 0;
+  /** Files that say there is text in their pixels. */
+  annotated = 0;
   readonly rejected: Rejected[] = [];
   readonly skipped = new Map<string, number>();
   readonly #started = performance.now();

@@ -5,9 +5,10 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { appendFile } from "node:fs/promises";
-import { pipeline } from "node:stream/promises";
 import { recipeKinds } from "../../config/pack.js";
 import { MedcossError } from "../../errors.js";
+import { type Scanned, scanFile } from "../formats/dicom/scan.js";
+import { decodeSeries } from "../formats/dicom/series.js";
 import { formatFor } from "../formats/index.js";
 import type { Table } from "../formats/types.js";
 import { prepareCt } from "../preprocess/ct.js";
@@ -22,7 +23,7 @@ import {
 } from "../preprocess/report.js";
 import type { Resample, Tile } from "../preprocess/volume.js";
 import type { Tokenizer } from "../tokenizer.js";
-import type { FileResult, RecordNote, Settings, Task, TaskFailure } from "./protocol.js";
+import type { FileResult, RecordNote, Settings, Task, TaskFailure, TaskFile } from "./protocol.js";
 import { sideOf } from "./split.js";
 
 /** Rows of a table that stay together when several processes share it. */
@@ -31,7 +32,12 @@ const BLOCK = 256;
 interface Prepared {
   notes: RecordNote[];
   skipped?: Record<string, number>;
+  patient?: string;
+  annotated?: boolean;
 }
+
+/** A file that is none to learn from, though nothing is wrong with it. */
+class SkipFile extends Error {}
 
 type Emit = (record: ArrayBufferView) => Promise<void>;
 
@@ -57,25 +63,33 @@ async function tokenizerAt(path: string): Promise<Tokenizer> {
   return loaded.tokenizer;
 }
 
-async function packImage(path: string, task: Task, emit: Emit): Promise<Prepared> {
+async function packImage({ path }: TaskFile, task: Task, emit: Emit): Promise<Prepared> {
   const { settings, recipe } = task;
   const format = await formatFor(path, "image2d");
+  const reason = await format.reasonToSkip?.(path);
+  if (reason !== undefined) throw new SkipFile(reason);
   const image = await format.decode(path, settings);
+  const { patient, annotated } = image;
   await emit(await prepareImage(image, settings.preprocessing[recipe as "xray" | "pathology"]));
-  return { notes: [{}] };
+  return { notes: [{}], patient, annotated };
 }
 
-async function packVolume(path: string, task: Task, emit: Emit): Promise<Prepared> {
+async function decodeVolume({ path, slices }: TaskFile, settings: Settings) {
+  if (slices) return decodeSeries(slices, settings);
+  return (await formatFor(path, "volume3d")).decode(path, settings);
+}
+
+async function packVolume(file: TaskFile, task: Task, emit: Emit): Promise<Prepared> {
   const { settings, recipe } = task;
-  const format = await formatFor(path, "volume3d");
-  const volume = await format.decode(path, settings);
+  const volume = await decodeVolume(file, settings);
+  const { patient, annotated } = volume;
   const { ct, mri } = settings.preprocessing;
   const tiles: Tile<Int16Array | Float32Array>[] =
     recipe === "ct"
       ? await prepareCt(volume, ct, settings.limits.voxels, resampleAlone)
       : await prepareMri(volume, mri, resampleAlone);
   for (const { voxels } of tiles) await emit(voxels);
-  return { notes: tiles.map(({ slices }) => ({ slices })) };
+  return { notes: tiles.map(({ slices }) => ({ slices })), patient, annotated };
 }
 
 function requireColumn(column: string | undefined, present: string[], wanted: string): void {
@@ -96,7 +110,7 @@ function columnsOf(table: Table, settings: Settings): ReportColumns {
   return columns;
 }
 
-async function packTable(path: string, task: Task, emit: Emit): Promise<Prepared> {
+async function packTable({ path }: TaskFile, task: Task, emit: Emit): Promise<Prepared> {
   const { settings, rows: share = { part: 0, of: 1 } } = task;
   const { splitColumn, preprocessing } = settings;
   const { length, cleaning, minimumWords } = preprocessing.report;
@@ -131,10 +145,14 @@ async function packTable(path: string, task: Task, emit: Emit): Promise<Prepared
 
 const packers = { text: packTable, image2d: packImage, volume3d: packVolume };
 
-async function digestOf(path: string): Promise<string> {
+async function digestOf({ path, slices = [path] }: TaskFile): Promise<string> {
   const hash = createHash("sha256");
   try {
-    await pipeline(createReadStream(path, { highWaterMark: 2 ** 20 }), hash);
+    for (const part of slices) {
+      for await (const chunk of createReadStream(part, { highWaterMark: 2 ** 20 })) {
+        hash.update(chunk as Buffer);
+      }
+    }
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     throw new MedcossError("E_FILE_UNREADABLE", { problem: code ?? message }, { cause });
@@ -144,19 +162,20 @@ async function digestOf(path: string): Promise<string> {
 
 /** Records of one file, in memory until the file is known to be good. */
 async function packFile(task: Task, index: number): Promise<FileResult> {
-  const { path, known } = task.files[index] as Task["files"][number];
-  const digest = await digestOf(path);
-  if (digest === known) return { status: "unchanged" };
+  const file = task.files[index] as TaskFile;
+  const digest = await digestOf(file);
+  if (digest === file.known) return { status: "unchanged" };
   const chunks: Uint8Array[] = [];
   const emit: Emit = async ({ buffer, byteOffset, byteLength }) => {
     chunks.push(new Uint8Array(buffer, byteOffset, byteLength));
   };
-  const { notes, skipped } = await packers[recipeKinds[task.recipe]](path, task, emit);
+  const { notes, ...rest } = await packers[recipeKinds[task.recipe]](file, task, emit);
   if (chunks.length > 0) await appendFile(task.output, Buffer.concat(chunks));
-  return { status: "packed", digest, records: notes, skipped };
+  return { status: "packed", digest, records: notes, ...rest };
 }
 
 function rejection(error: unknown, { recipe }: Task, path: string): FileResult | undefined {
+  if (error instanceof SkipFile) return { status: "skipped", reason: error.message };
   if (error instanceof MedcossError) {
     const costsTheFile = error.code.startsWith("E_FILE_") || error.code === "E_TABLE_COLUMN";
     const { code, message: reason } = error;
@@ -173,6 +192,13 @@ function failure(error: unknown, output: string): TaskFailure {
   if (error instanceof MedcossError) return { failed: error.code, values: error.values };
   const { message } = error as Error;
   return { failed: "E_DISK_FULL", values: { path: output, problem: message } };
+}
+
+/** What each file is to a DICOM series. */
+export async function scan(files: Array<{ path: string; folder: string }>): Promise<Scanned[]> {
+  const results: Scanned[] = [];
+  for (const { path, folder } of files) results.push(await scanFile(path, folder));
+  return results;
 }
 
 /** Packs the files of a task, each on its own. An error that is not a file's own ends the task. */
