@@ -15,6 +15,8 @@ set(MEDCOSS_CORE_SOURCES
     native/model/patch_embedding.cpp
     native/model/patches.cpp
     native/model/text_embedding.cpp
+    native/ops/autograd/feature_distance.cpp
+    native/ops/cpu/feature_distance.cpp
     native/ops/cpu/kmeans.cpp
     native/ops/cpu/kmeans_assign.cpp
     native/ops/cpu/kmeans_panels.cpp

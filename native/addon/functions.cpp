@@ -1,15 +1,18 @@
 #include "addon/functions.h"
 
 #include <ATen/Version.h>
+#include <ATen/core/grad_mode.h>
 #include <torch/version.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "addon/call.h"
 #include "addon/executor.h"
 #include "addon/marshal.h"
 #include "addon/reader.h"
 #include "addon/results.h"
+#include "ops/autograd/feature_distance.h"
 #include "ops/cpu/crop_resize.h"
 #include "ops/cpu/kmeans.h"
 #include "ops/cpu/resample.h"
@@ -155,6 +158,44 @@ Napi::Value Kmeans(const Napi::CallbackInfo& info) {
   });
 }
 
+struct DistanceResult {
+  double loss, seconds;
+  at::Tensor gradient_BLW;
+};
+
+DistanceResult timed_distance(at::Tensor student, const at::Tensor& teacher,
+                              const at::Tensor& real) {
+  const at::AutoGradMode grad(true);
+  student.requires_grad_(true);
+  const auto start = std::chrono::steady_clock::now();
+  const at::Tensor loss = feature_distance(student, teacher, real);
+  loss.backward();
+  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
+  return {loss.item<double>(), taken.count(), student.grad()};
+}
+
+Napi::Value FeatureDistance(const Napi::CallbackInfo& info) {
+  return asynchronous(info, [&] {
+    const Reader options(info[0], "options");
+    const auto shape = options.integers("shape", 3, 1, max_edge);
+    const auto student = options.tensor("student", shape, {napi_float32_array});
+    const auto teacher = options.tensor("teacher", shape, {napi_float32_array});
+    at::Tensor real;
+    if (options.has("real")) {
+      real = options.tensor("real", {shape[0], shape[1]}, {napi_uint8_array});
+    }
+    return on_shared_executor<DistanceResult>(
+        info, [=] { return timed_distance(student, teacher, real); },
+        [](Napi::Env env, const DistanceResult& result) {
+          const auto object = Napi::Object::New(env);
+          object.Set("loss", result.loss);
+          object.Set("gradient", to_float32(env, result.gradient_BLW));
+          object.Set("seconds", result.seconds);
+          return object;
+        });
+  });
+}
+
 }  // namespace
 
 void define_functions(Napi::Env env, Napi::Object exports) {
@@ -165,6 +206,7 @@ void define_functions(Napi::Env env, Napi::Object exports) {
   exports.Set("cropResize", Napi::Function::New(env, CropResize, "cropResize"));
   exports.Set("resample", Napi::Function::New(env, Resample, "resample"));
   exports.Set("kmeans", Napi::Function::New(env, Kmeans, "kmeans"));
+  exports.Set("featureDistance", Napi::Function::New(env, FeatureDistance, "featureDistance"));
 }
 
 }  // namespace medcoss::addon

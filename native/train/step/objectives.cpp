@@ -6,6 +6,7 @@
 #include <ATen/ops/nonzero.h>
 
 #include "model/patches.h"
+#include "ops/autograd/feature_distance.h"
 
 namespace medcoss {
 namespace {
@@ -74,7 +75,7 @@ Outcome distil(const Pair& pair, const VisualInput& mixed, const at::Tensor& noi
   const at::Tensor target =
       without_gradient(pair.teacher, mixed, result.masking, pair.teacher_draws);
   result.encoded = pair.student.encode_visual(mixed, result.masking, pair.student_draws);
-  result.loss = at::mse_loss(result.encoded, target);
+  result.loss = feature_distance(result.encoded, target);
   return result;
 }
 
@@ -86,12 +87,9 @@ Outcome distil(const Pair& pair, const TextInput& mixed) {
     target = pair.teacher.encode_text(mixed, pair.teacher_draws);
   }
   result.encoded = pair.student.encode_text(mixed, pair.student_draws);
-  if (pair.student.behaviour().distillation_include_padding) {
-    result.loss = at::mse_loss(result.encoded, target);
-  } else {
-    const at::Tensor real = mixed.real_BL.flatten().nonzero().flatten();
-    result.loss = at::mse_loss(rows_at(result.encoded, real), rows_at(target, real));
-  }
+  const bool padding = pair.student.behaviour().distillation_include_padding;
+  result.loss =
+      feature_distance(result.encoded, target, padding ? at::Tensor() : mixed.real_BL);
   return result;
 }
 
