@@ -13,6 +13,8 @@ import { type ErrorCode, MedcossError, registry } from "./errors.js";
 import { loadBinding } from "./native/load.js";
 import type {
   BuildInfo,
+  FeatureDistanceOptions,
+  FeatureDistanceResult,
   KmeansOptions,
   KmeansResult,
   NativeBinding,
@@ -245,6 +247,11 @@ export function formula(name: string, count: number, seed: number): Float64Array
 /** Lloyd's k-means with scikit-learn's rules. */
 export function kmeans(options: KmeansOptions): Promise<KmeansResult> {
   return settled(async () => loadBinding().kmeans(options), kmeans);
+}
+
+/** The distillation loss of replay steps with its gradient by the student's features. */
+export function featureDistance(options: FeatureDistanceOptions): Promise<FeatureDistanceResult> {
+  return settled(async () => loadBinding().featureDistance(options), featureDistance);
 }
 
 /** Crop, antialiased bicubic resize and flip of images; see `NativeBinding.cropResize`. */

@@ -193,6 +193,24 @@ export interface KmeansResult {
   iterations: number;
 }
 
+export interface FeatureDistanceOptions {
+  /** [B,L,W] row-major, of both sides. */
+  student: Float32Array;
+  teacher: Float32Array;
+  shape: [number, number, number];
+  /** [B,L] 1 where a row counts; all by default. */
+  real?: Uint8Array;
+}
+
+export interface FeatureDistanceResult {
+  /** Mean of (student - teacher)^2 over the elements that count. */
+  loss: number;
+  /** Its gradient by the student [B,L,W]. */
+  gradient: Float32Array;
+  /** Time of both passes, without the copies in and out. */
+  seconds: number;
+}
+
 export interface NativeBinding {
   /** sync. */
   buildInfo(): BuildInfo;
@@ -227,5 +245,7 @@ export interface NativeBinding {
   }): Promise<Float32Array>;
   /** async. Lloyd's k-means; an empty cluster takes the sample farthest from its own centre. */
   kmeans(options: KmeansOptions): Promise<KmeansResult>;
+  /** async. The distillation loss of replay steps with its gradient; for tests and timing. */
+  featureDistance(options: FeatureDistanceOptions): Promise<FeatureDistanceResult>;
   Trainer: NativeTrainerConstructor;
 }

@@ -64,7 +64,7 @@ t.test("labels, centres and inertia are those of plain iterations in float64", a
   ] as const) {
     const data = blobs("plain", samples, d, 40, 1);
     const centres = data.slice(0, k * d);
-  X
+    let expected: Float32Array = centres;
     for (let i = 1; i <= 6; i++) {
       expected = updated(data, expected, d);
       if (i % 3 !== 0) continue;
