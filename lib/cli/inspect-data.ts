@@ -2,11 +2,13 @@
 import { stat } from "node:fs/promises";
 import {
   describeFile,
+  describeFolder,
   describeStore,
   type InputDescription,
   isStore,
   type StoreDescription,
 } from "../data/describe.js";
+import type { DescribedSeries } from "../data/describe-series.js";
 import { MedcossError } from "../errors.js";
 import { formatBytes, printTable } from "./common.js";
 
@@ -19,7 +21,9 @@ export async function describeInput(
 ): Promise<Described> {
   if (await isStore(path)) return describeStore(path, options);
   if ((await stat(path)).isDirectory()) {
-    const problem = "a folder that is neither a store, a run nor a checkpoint";
+    const found = await describeFolder(path);
+    if (found) return found;
+    const problem = "a folder that is neither a store, a run, a checkpoint nor a DICOM series";
     throw new MedcossError("E_FILE_UNSUPPORTED", { kind: "inspect", problem });
   }
   return describeFile(path);
@@ -49,6 +53,12 @@ function text(value: unknown): string {
   return typeof value === "number" ? String(Number(value.toPrecision(6))) : String(value);
 }
 
+function oneLine(value: unknown): string {
+  if (typeof value === "string") return value;
+  const { files, shape } = value as DescribedSeries;
+  return `${shape.join(" x ")} in ${files} files`;
+}
+
 /** Prints a description for people. */
 export function printInput(found: Described): void {
   if (found.kind === "store") {
@@ -57,7 +67,8 @@ export function printInput(found: Described): void {
   }
   for (const [name, value] of Object.entries(found)) {
     if (value === undefined) continue;
-    const shown = name === "columns" ? (value as string[]).join(", ") : text(value);
+    const list = name === "columns" || name === "series";
+    const shown = list ? (value as unknown[]).map(oneLine).join(", ") : text(value);
     process.stdout.write(`${name.padEnd(12)}${shown}\n`);
   }
 }

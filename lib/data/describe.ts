@@ -9,6 +9,9 @@ import type { InputKind } from "../batch.js";
 import { packSchema } from "../config/pack.js";
 import { MedcossError } from "../errors.js";
 import { Bitmap } from "./bitmap.js";
+import { type DescribedSeries, readSeriesFolder } from "./describe-series.js";
+import { DICOM } from "./formats/dicom/dataset.js";
+import { frameCount } from "./formats/dicom/read.js";
 import { detectFormats } from "./formats/index.js";
 import type { DecodedImage, DecodedVolume, DecodeOptions, Format, Table } from "./formats/types.js";
 import { fileDigest } from "./shard.js";
@@ -31,6 +34,8 @@ export interface InputDescription {
   min?: number;
   max?: number;
   mean?: number;
+  /** Folders of several DICOM series: all of them; the fields above are the first one's. */
+  series?: DescribedSeries[];
 }
 
 export interface StoreModality {
@@ -118,10 +123,20 @@ async function decodeAndDescribe(path: string, format: Format): Promise<InputDes
 
 /** Describes one input file; throws what `pack` would reject it with. */
 export async function describeFile(path: string): Promise<InputDescription> {
-  const [format] = await detectFormats(path);
+  const formats = await detectFormats(path);
+  const kind = formats[0]?.name === DICOM && (await frameCount(path)) > 1 ? "volume3d" : undefined;
+  const format = formats.find((one) => one.kind === kind) ?? formats[0];
   if (format) return decodeAndDescribe(path, format);
   const problem = "no known format";
   throw new MedcossError("E_FILE_UNSUPPORTED", { kind: "anything", problem });
+}
+
+/** Describes a folder of DICOM series; undefined for another one. */
+export async function describeFolder(path: string): Promise<InputDescription | undefined> {
+  const found = await readSeriesFolder(path, defaultOptions());
+  if (!found) return undefined;
+  const described = describeVolume(DICOM, found.volume);
+  return found.series.length > 1 ? { ...described, series: found.series } : described;
 }
 
 async function verify(

@@ -169,6 +169,8 @@ export async function decodeFrame(bytes: Uint8Array, header: Header): Promise<De
     decoded = await codec(bytes, header);
   } catch (cause) {
     if ((cause as Error).name === "MedcossError") throw cause;
+    // A decoder that failed may have left its memory in disorder.
+    modules.clear();
     const { message } = cause as Partial<Error>;
     return failDicom(`a frame cannot be decoded: ${message ?? "damaged"}`.slice(0, 200));
   }

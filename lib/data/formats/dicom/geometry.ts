@@ -85,7 +85,7 @@ function checkGaps(heights: readonly number[]): void {
   const gaps = heights.slice(1).map((height, i) => height - (heights[i] as number));
   const same = gaps.filter((gap) => gap < SAME_PLACE).length;
   if (same > 0) refuse(`${same} slices where another one is: several volumes in one series`);
-  const usual = [...gaps].sort((a, b) => a - b)[gaps.length >> 1] as number;
+  const usual = [...gaps].sort((a, b) => a - b)[(gaps.length - 1) >> 1] as number;
   const odd = gaps.find((gap) => Math.abs(gap / usual - 1) > TOLERANCE);
   if (odd === undefined) return;
   const missing = Math.round(odd / usual) - 1;

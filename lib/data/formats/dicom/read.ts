@@ -3,8 +3,8 @@
  */
 import { open, readFile } from "node:fs/promises";
 import type { DataSet } from "dicom-parser";
-import { checkLimit } from "../types.js";
-import { PIXEL_DATA, parseDataset } from "./dataset.js";
+import { checkLimit, decoding } from "../types.js";
+import { DICOM, PIXEL_DATA, parseDataset } from "./dataset.js";
 
 /** More than this is not held in memory at once. */
 const FILE_BYTES = 2 ** 30;
@@ -20,6 +20,13 @@ export async function readDataset(path: string): Promise<DataSet> {
   } finally {
     await file.close();
   }
+}
+
+/** Frames that a file claims. */
+export async function frameCount(path: string): Promise<number> {
+  return decoding(DICOM, path, async () => {
+    return (await readElements(path)).intString("x00280008") ?? 1;
+  });
 }
 
 /** A file's elements before its pixels, from as few bytes as hold them. */
