@@ -91,6 +91,11 @@ export interface NativeStepOptions {
   objective: "plain" | "replay";
   /** Masking noise [B,L] in place of a draw. */
   noise?: Float32Array;
+  /**
+   * Replay: the teacher's features [B,1+K,encoderWidth] (text: [B,L,encoderWidth]) of this very batch, which is taken
+   * as mixed already. No teacher is needed then.
+   */
+  targets?: Float32Array;
 }
 
 export interface NativeStepResult {

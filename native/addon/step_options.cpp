@@ -1,5 +1,6 @@
 // Reads the options of a step and of a probe, and what they inject in place of draws. Shape
 // suffixes: B batch, L patches or tokens.
+#include <algorithm>
 #include <limits>
 
 #include "addon/marshal.h"
@@ -51,6 +52,14 @@ StepOptions read_step_options(const Napi::Value& value, const Batch& batch, cons
   const auto [samples, tokens] = shape_of(batch, size);
   if (options.has("noise")) {
     result.injected.noise = options.tensor("noise", {samples, tokens}, {napi_float32_array});
+  }
+  if (options.has("targets")) {
+    const Napi::Value given = options.value("targets");
+    const auto row = static_cast<size_t>(samples * size.encoder_width);
+    const size_t count = given.IsTypedArray() ? given.As<Napi::TypedArray>().ElementLength() : row;
+    const auto rows = static_cast<int64_t>(std::max<size_t>(count / row, 1));
+    result.injected.targets = options.tensor("targets", {samples, rows, size.encoder_width},
+                                             {napi_float32_array});
   }
   return result;
 }

@@ -30,6 +30,8 @@ class StepDraws {
   at::Tensor lambda(int64_t batch) const;
   /// Text mixup, bool [B,L]: one ratio for the batch, then a choice per position.
   at::Tensor keep(int64_t batch, int64_t length) const;
+  /// Given targets of distillation; undefined where the teacher makes them.
+  const at::Tensor& targets() const { return injected_.targets; }
 
  private:
   Draws draws(Purpose purpose) const { return {seed_, key_.stage, key_.step, purpose}; }

@@ -79,20 +79,22 @@ Outcome Trainer::State::plain(const Batch& batch, const StepDraws& draws, bool t
 }
 
 Outcome Trainer::State::replayed(const Batch& batch, const StepDraws& draws, bool training) const {
-  if (!teacher) throw Error("E_NO_TEACHER", {});
+  const bool given = draws.targets().defined();
+  if (!teacher && !given) throw Error("E_NO_TEACHER", {});
   const Behaviour& behaviour = options.behaviour;
   const int64_t samples = samples_of(batch);
-  Pair pair{student, *teacher, student_draws(draws, training, samples), {}};
+  Pair pair{student, teacher.get(), student_draws(draws, training, samples), {}, draws.targets()};
   if (training && behaviour.teacher_train_mode) {
     pair.teacher_draws = draws.training(StepDraws::Network::teacher, behaviour,
                                         options.size.encoder_layers, samples);
   }
   if (const auto* text = std::get_if<TextBatch>(&batch)) {
-    const TextInput mixed =
-        mixup(prepare_text(*text, options.size), draws, behaviour.mixup_real_spans);
+    const TextInput input = prepare_text(*text, options.size);
+    const TextInput mixed = given ? input : mixup(input, draws, behaviour.mixup_real_spans);
     return distil(pair, behaviour.distillation_include_padding ? mixed : trimmed(mixed));
   }
-  const VisualInput mixed = mixup(prepare_visual(batch, options.size), draws);
+  const VisualInput input = prepare_visual(batch, options.size);
+  const VisualInput mixed = given ? input : mixup(input, draws);
   return distil(pair, mixed, draws.noise(samples, mixed.patches_BLV.size(1)));
 }
 

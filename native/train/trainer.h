@@ -99,6 +99,9 @@ struct Injected {
   at::Tensor lambda;   // float32 [B], mixup weight of each sample
   at::Tensor keep;     // uint8 [B,L], text mixup: 1 keeps the sample's own token
   at::Tensor partner;  // int32 [B], mixup partner
+  /// Replay: float32 [B,1+K,W], text [B,L,W], in place of the teacher's features. The batch is
+  /// taken as mixed already.
+  at::Tensor targets;
 };
 
 struct ProbeOptions : Injected {

@@ -1,5 +1,14 @@
 import t from "tap";
-import { buildInfo, configureThreads, featureDistance, formula } from "../../lib/trainer.js";
+import {
+  buildInfo,
+  configureThreads,
+  featureDistance,
+  formula,
+  Trainer,
+} from "../../lib/trainer.js";
+import { imageBatch, microOptions, textBatch } from "../helpers/trainer.js";
+
+const key = { stage: 0, step: 0 };
 
 const values = (name: string, count: number) => Float32Array.from(formula(name, count, 1));
 
@@ -77,4 +86,31 @@ t.test("shapes that do not fit are refused", async (t) => {
   await t.rejects(featureDistance(short), refused);
   const mask = { student, teacher: student, shape, real: new Uint8Array(5) };
   await t.rejects(featureDistance(mask), refused);
+});
+
+t.test("given targets take the place of teacher and mixup", async (t) => {
+  const batch = { image: imageBatch(1), text: textBatch(1) };
+  const noise = values("noise", 16);
+  const start = { kind: "formula", seed: 1 } as const;
+  const other = { kind: "formula", seed: 2 } as const;
+  await using teacher = await Trainer.create(microOptions({ start: other }));
+  for (const kind of ["image", "text"] as const) {
+    const injected = kind === "image" ? { noise } : {};
+    const step = { learningRate: 1e-3, objective: "replay", ...injected } as const;
+    // Mixed with itself, a single sample stays what it is.
+    await using paired = await Trainer.create(microOptions({ start, teacher: other }));
+    const expected = await paired.trainStep(batch[kind], key, step);
+    const { encoded } = await teacher.probe(batch[kind], key, { objective: "plain", ...injected });
+    await using alone = await Trainer.create(microOptions({ start }));
+    const found = await alone.trainStep(batch[kind], key, { ...step, targets: encoded });
+    t.ok(Math.abs(found.loss / expected.loss - 1) < 1e-4, `${kind}: loss`);
+    t.ok(Math.abs(found.gradientNorm / expected.gradientNorm - 1) < 1e-3, `${kind}: gradient`);
+    t.ok(expected.loss > 0);
+    const short = encoded.slice(16);
+    for (const targets of [short, short.slice(1)]) {
+      const wrong = alone.trainStep(batch[kind], key, { ...step, targets });
+      await t.rejects(wrong, { code: "E_ARGUMENT" });
+    }
+    await t.rejects(alone.trainStep(batch[kind], key, step), { code: "E_NO_TEACHER" });
+  }
 });

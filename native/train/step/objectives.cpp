@@ -7,6 +7,7 @@
 
 #include "model/patches.h"
 #include "ops/autograd/feature_distance.h"
+#include "support/error.h"
 
 namespace medcoss {
 namespace {
@@ -30,10 +31,26 @@ struct Labels {
   }
 };
 
-at::Tensor without_gradient(const Network& teacher, const VisualInput& input,
-                            const Masking& masking, const Stochastic& stochastic) {
+at::Tensor target_of(const Pair& pair, const VisualInput& input, const Masking& masking) {
+  if (pair.targets_BLW.defined()) return pair.targets_BLW;
   const at::NoGradGuard no_grad;
-  return teacher.encode_visual(input, masking, stochastic);
+  return pair.teacher->encode_visual(input, masking, pair.teacher_draws);
+}
+
+at::Tensor target_of(const Pair& pair, const TextInput& input) {
+  if (pair.targets_BLW.defined()) return pair.targets_BLW;
+  const at::NoGradGuard no_grad;
+  return pair.teacher->encode_text(input, pair.teacher_draws);
+}
+
+// Texts may have been trimmed since their targets were made.
+at::Tensor distance_to(const at::Tensor& target, const at::Tensor& encoded,
+                       const at::Tensor& real_BL = {}) {
+  const bool fits = target.size(0) == encoded.size(0) && target.size(1) >= encoded.size(1) &&
+                    target.size(2) == encoded.size(2) &&
+                    (real_BL.defined() || target.size(1) == encoded.size(1));
+  if (!fits) refuse("targets", "features of the batch", "another shape");
+  return feature_distance(encoded, target.narrow(1, 0, encoded.size(1)), real_BL);
 }
 
 }  // namespace
@@ -72,24 +89,18 @@ Outcome masked_words_whole(const Network& network, const TextInput& input,
 Outcome distil(const Pair& pair, const VisualInput& mixed, const at::Tensor& noise) {
   Outcome result;
   result.masking = random_masking(noise, pair.student.behaviour().mask_ratio);
-  const at::Tensor target =
-      without_gradient(pair.teacher, mixed, result.masking, pair.teacher_draws);
+  const at::Tensor target = target_of(pair, mixed, result.masking);
   result.encoded = pair.student.encode_visual(mixed, result.masking, pair.student_draws);
-  result.loss = feature_distance(result.encoded, target);
+  result.loss = distance_to(target, result.encoded);
   return result;
 }
 
 Outcome distil(const Pair& pair, const TextInput& mixed) {
   Outcome result;
-  at::Tensor target;
-  {
-    const at::NoGradGuard no_grad;
-    target = pair.teacher.encode_text(mixed, pair.teacher_draws);
-  }
+  const at::Tensor target = target_of(pair, mixed);
   result.encoded = pair.student.encode_text(mixed, pair.student_draws);
   const bool padding = pair.student.behaviour().distillation_include_padding;
-  result.loss =
-      feature_distance(result.encoded, target, padding ? at::Tensor() : mixed.real_BL);
+  result.loss = distance_to(target, result.encoded, padding ? at::Tensor() : mixed.real_BL);
   return result;
 }
 

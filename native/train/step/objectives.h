@@ -28,11 +28,13 @@ Outcome masked_words(const Network& network, const TextInput& input, const at::T
 Outcome masked_words_whole(const Network& network, const TextInput& input,
                            const at::Tensor& labels_BL, const Stochastic& stochastic);
 
-/// Student and frozen teacher with their own randomness.
+/// Student and frozen teacher with their own randomness. Given targets, shaped as the student's
+/// output, make the teacher unnecessary.
 struct Pair {
   const Network& student;
-  const Network& teacher;
+  const Network* teacher;
   Stochastic student_draws, teacher_draws;
+  at::Tensor targets_BLW = {};
 };
 
 /// Mean squared difference of the two encoders' outputs under shared masking.
