@@ -27,5 +27,5 @@ export function register(program: Command): void {
     "records shown (default 6)",
     numeric,
   );
-  computeOptions(command).action((options: PlainObject) => runCommand(() => run(options)));
+  computeOptions(command, false).action((options: PlainObject) => runCommand(() => run(options)));
 }

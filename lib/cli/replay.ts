@@ -20,12 +20,14 @@ export function networkOptions(command: Command, out = "--out <file>"): Command 
     .option(out, out.includes("folder") ? "folder to write to" : "file to write");
 }
 
-/** Adds the options of how it is computed. */
-export function computeOptions(command: Command): Command {
-  return command
+/** Adds the options of how it is computed; `batched` where records are more than one batch. */
+export function computeOptions(command: Command, batched = true): Command {
+  command
     .option("--preset <name>", "corrected or published (default: the checkpoint's)")
-    .option("--model <size>", "tiny, small, base or large (default: the checkpoint's)")
-    .option("--batch-size <n>", "samples computed together (default 128)", numeric)
+    .option("--model <size>", "tiny, small, base or large (default: the checkpoint's)");
+  if (batched)
+    command.option("--batch-size <n>", "samples computed together (default 128)", numeric);
+  return command
     .option("--device <device>", "cpu (default), cuda or cuda:N")
     .option("--precision <name>", "fp32 (default) or bf16")
     .option("--threads <n>", "threads of the process (default: physical cores)", numeric)

@@ -69,9 +69,11 @@ export const embedSchema = z.strictObject({
     .describe("Which records: for training, put aside for validation, or both."),
 });
 
-/** What `reconstruct` takes. */
+const { batchSize: _, ...single } = network;
+
+/** What `reconstruct` takes; its records are one batch. */
 export const reconstructSchema = z.strictObject({
-  ...network,
+  ...single,
   out: z.string().min(1).describe("Folder to write the pictures to."),
   samples: z.int().positive().max(64).default(6).describe("Records shown."),
 });
@@ -92,4 +94,4 @@ export type EmbedConfig = z.input<typeof embedSchema>;
 export type ReconstructConfig = z.input<typeof reconstructSchema>;
 export type EncoderExport = z.input<typeof encoderExportSchema>;
 /** The fields that all but the last share, with their defaults. */
-export type NetworkParsed = Omit<z.output<typeof embedSchema>, "out" | "part">;
+export type NetworkParsed = Omit<z.output<typeof embedSchema>, "out" | "part" | "batchSize">;
