@@ -1,35 +1,24 @@
 /**
  * Tables of reports: comma, semicolon or tab separated, with a header row; read as a stream, row by row.
  */
-import { createReadStream } from "node:fs";
-import { open } from "node:fs/promises";
+import { Readable } from "node:stream";
 import { CsvError, parse } from "csv-parse";
 import { MedcossError } from "../../errors.js";
+import { encodingOf, readText } from "./text-encoding.js";
 import { type DecodeOptions, decoding, type Table, type TableFormat } from "./types.js";
 
 const NAME = "CSV";
-const HEAD_BYTES = 2 ** 16;
-
-async function readHead(path: string): Promise<Buffer> {
-  const file = await open(path, "r");
-  try {
-    const head = Buffer.alloc(HEAD_BYTES);
-    const { bytesRead } = await file.read(head, 0, HEAD_BYTES, 0);
-    return head.subarray(0, bytesRead);
-  } finally {
-    await file.close();
-  }
-}
 
 /** The separator that the header row has most of. */
 function separatorOf(head: string): string {
-  const row = (head.split(/\r?\n/)[0] as string).replace(/"[^"]*"/g, "");
+  const row = (head.split(/\r\n|\n|\r/)[0] as string).replace(/"[^"]*"/g, "");
   const count = (separator: string) => row.split(separator).length;
   return [",", ";", "\t"].reduce((a, b) => (count(b) > count(a) ? b : a));
 }
 
 async function* readRows(
   path: string,
+  encoding: string,
   delimiter: string,
   rowBytes: number,
 ): AsyncGenerator<Record<string, string>> {
@@ -42,7 +31,7 @@ async function* readRows(
     relax_quotes: true,
     skip_empty_lines: true,
   });
-  const raw = createReadStream(path, { highWaterMark: 2 ** 18 });
+  const raw = Readable.from(readText(path, encoding));
   raw.on("error", (error) => parser.destroy(error));
   try {
     for await (const row of raw.pipe(parser)) yield row;
@@ -56,13 +45,15 @@ async function* readRows(
   }
 }
 
+async function readStart(path: string, encoding: string): Promise<string> {
+  for await (const part of readText(path, encoding)) return part;
+  return "";
+}
+
 async function decode(path: string, options: DecodeOptions): Promise<Table> {
-  const head = await readHead(path);
-  if (head.includes(0)) {
-    throw new MedcossError("E_FILE_FORMAT", { format: NAME, problem: "it is not text" });
-  }
-  const delimiter = separatorOf(head.toString("utf8"));
-  const rows = () => readRows(path, delimiter, options.limits.rowBytes);
+  const encoding = await encodingOf(path, NAME);
+  const delimiter = separatorOf(await readStart(path, encoding));
+  const rows = () => readRows(path, encoding, delimiter, options.limits.rowBytes);
   for await (const first of rows()) return { kind: "text", columns: Object.keys(first), rows };
   throw new MedcossError("E_FILE_CONTENT", { problem: "a table without rows" });
 }

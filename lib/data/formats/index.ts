@@ -7,11 +7,24 @@ import { csv } from "./csv.js";
 import { dicomImage, dicomVolume } from "./dicom/index.js";
 import { hdf5 } from "./hdf5.js";
 import { readHead } from "./head.js";
+import { jsonLines } from "./json-lines.js";
 import { nifti } from "./nifti.js";
+import { parquet } from "./parquet.js";
+import { plainText } from "./plain-text.js";
 import { raster } from "./raster.js";
 import type { Format } from "./types.js";
 
-export const formats: readonly Format[] = [csv, raster, nifti, hdf5, dicomImage, dicomVolume];
+export const formats: readonly Format[] = [
+  csv,
+  jsonLines,
+  plainText,
+  parquet,
+  raster,
+  nifti,
+  hdf5,
+  dicomImage,
+  dicomVolume,
+];
 
 const kindNames: Record<InputKind, string> = {
   text: "reports",

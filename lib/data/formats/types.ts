@@ -60,6 +60,8 @@ export interface DecodedVolume extends Origin {
 export interface Table {
   kind: "text";
   columns: string[];
+  /** Whether the file is one report, so that it needs no row number. */
+  whole?: boolean;
   /** Every row as text by column; may be asked for again. */
   rows(): AsyncIterable<Record<string, string>>;
 }

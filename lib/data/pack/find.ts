@@ -32,7 +32,8 @@ export interface FindResult {
 const LABEL_STEM = /_(label|seg|mask)$/i;
 const LABEL_FOLDER = /^(masks|labels)$/i;
 const ENDING = /(\.nii)?\.[^.]+$/i;
-const TABLES = /\.(csv|tsv)$/i;
+const TABLES = /\.(csv|tsv|jsonl|ndjson|parquet)$/i;
+const TEXTS = /\.txt$/i;
 const COMPANIONS = /\.(csv|tsv|json|jsonl|txt|md|xml|html?|pdf|ya?ml|log|ini|xlsx?|py|sh)$/i;
 
 /** A file's name without folder and ending; `.nii.gz` counts as one ending. */
@@ -58,7 +59,8 @@ function skip(walk: Walk, reason: string, count = 1): void {
 function reasonToSkip(walk: Walk, name: string): string | undefined {
   if (name.startsWith(".")) return "hidden";
   if (!walk.includeLabels && LABEL_STEM.test(stemOf(name))) return "label";
-  const companion = COMPANIONS.test(name) && !(walk.kind === "text" && TABLES.test(name));
+  const report = walk.kind === "text" && (TABLES.test(name) || TEXTS.test(name));
+  const companion = COMPANIONS.test(name) && !report;
   return companion ? "not data" : undefined;
 }
 
@@ -102,6 +104,15 @@ async function enter(walk: Walk, path: string, relative: string, found: Stats): 
   }
 }
 
+/** Text files beside tables are about the tables. */
+function leaveOutTexts(walk: Walk): void {
+  if (!walk.files.some(({ path }) => TABLES.test(path))) return;
+  const kept = walk.files.filter(({ path }) => !TEXTS.test(path));
+  const dropped = walk.files.length - kept.length;
+  if (dropped > 0) skip(walk, "not data", dropped);
+  walk.files = kept;
+}
+
 /** The data files at `path`: itself if it is a file, else all below it in the order of their names. */
 export async function findFiles(
   path: string,
@@ -123,6 +134,7 @@ export async function findFiles(
   };
   if (single) walk.files.push({ path, relative: basename(path), size: found.size });
   else await enter(walk, path, "", found);
+  if (kind === "text") leaveOutTexts(walk);
   const { root, files, skipped, problems } = walk;
   return { root, files, skipped, problems };
 }

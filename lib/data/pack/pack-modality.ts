@@ -50,7 +50,7 @@ interface PlannedTask {
 }
 
 function plan(recipe: Recipe, files: readonly InputFile[]): PlannedTask[] {
-  if (recipe === "report") {
+  if (recipe === "report" && !files.every(({ path }) => /\.txt$/i.test(path))) {
     return files.flatMap((file) => {
       const of = Math.min(TABLE_PARTS, Math.max(1, Math.ceil(file.size / TABLE_PART_BYTES)));
       return Array.from({ length: of }, (_, part) => ({ files: [file], rows: { part, of } }));

@@ -134,7 +134,8 @@ async function packTable({ path }: TaskFile, task: Task, emit: Emit): Promise<Pr
     if (side === "test" || countWords(report) < minimumWords) continue;
     const encoded = tokenizer.encode(report, length);
     await emit(encoded.ids);
-    const note: RecordNote = { row, length: encoded.length };
+    const note: RecordNote = { length: encoded.length };
+    if (!table.whole) note.row = row;
     if (columns.case !== undefined && values[columns.case])
       note.case = values[columns.case] as string;
     if (side) note.side = side;

@@ -1,0 +1,64 @@
+/**
+ * Parquet through hyparquet, one row group at a time.
+ */
+import type { AsyncBuffer, FileMetaData } from "hyparquet";
+import { MedcossError } from "../../errors.js";
+import { cellText } from "./json-lines.js";
+import { checkLimit, type DecodeOptions, decoding, type Table, type TableFormat } from "./types.js";
+
+const NAME = "Parquet";
+const MAGIC = "PAR1";
+/** What the columns of one row group may unpack to. */
+const GROUP_BYTES = 2 ** 29;
+
+function checkGroups({ row_groups: groups }: FileMetaData): void {
+  for (const { total_byte_size: bytes, num_rows: rows } of groups) {
+    checkLimit(Number(bytes), GROUP_BYTES, "bytes in a row group");
+    checkLimit(Number(rows), GROUP_BYTES, "rows in a row group");
+  }
+}
+
+async function* readRows(
+  path: string,
+  file: AsyncBuffer,
+  metadata: FileMetaData,
+): AsyncGenerator<Record<string, string>> {
+  const { parquetReadObjects } = await import("hyparquet");
+  const { compressors } = await import("hyparquet-compressors");
+  let rowStart = 0;
+  for (const { num_rows } of metadata.row_groups) {
+    const rowEnd = rowStart + Number(num_rows);
+    const part = { file, metadata, compressors, rowStart, rowEnd };
+    for (const row of await decoding(NAME, path, () => parquetReadObjects(part))) {
+      yield Object.fromEntries(Object.entries(row).map(([key, cell]) => [key, plain(cell)]));
+    }
+    rowStart = rowEnd;
+  }
+}
+
+function plain(cell: unknown): string {
+  if (typeof cell === "bigint") return String(cell);
+  if (cell instanceof Date) return cell.toISOString();
+  return typeof cell === "object" && cell !== null ? "" : cellText(cell);
+}
+
+async function decode(path: string, _options: DecodeOptions): Promise<Table> {
+  const { asyncBufferFromFile, parquetMetadataAsync, parquetSchema } = await import("hyparquet");
+  const file = await asyncBufferFromFile(path);
+  const metadata = await parquetMetadataAsync(file);
+  checkGroups(metadata);
+  if (Number(metadata.num_rows) < 1) {
+    throw new MedcossError("E_FILE_CONTENT", { problem: "a table without rows" });
+  }
+  const columns = parquetSchema(metadata).children.map(({ element }) => element.name);
+  const rows = () => readRows(path, file, metadata);
+  return { kind: "text", columns, rows };
+}
+
+export const parquet: TableFormat = {
+  name: NAME,
+  kind: "text",
+  endings: [".parquet"],
+  matches: (head) => head.toString("latin1", 0, 4) === MAGIC,
+  decode: (path, options) => decoding(NAME, path, () => decode(path, options)),
+};
