@@ -9,7 +9,11 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { MedcossError } from "../lib/errors.js";
 import { buildInfo } from "../lib/trainer.js";
+import { distillMethod, distillVariants } from "./cases/distill.js";
+import { featuresMethod, featuresVariants } from "./cases/features.js";
 import { type Kind, kinds } from "./cases/inputs.js";
+import { kmeansMethod, kmeansVariants } from "./cases/kmeans.js";
+import { replayMethod, replayVariants } from "./cases/replay.js";
 import { type Precision, precisions, type StepOptions, stepVariants } from "./cases/step.js";
 import { requireGolden } from "./harness/correctness.js";
 import { hardware, hardwareSlug } from "./harness/hardware.js";
@@ -18,7 +22,7 @@ import { markdown, table } from "./harness/report.js";
 
 const HELP = `npm run bench -- [case ...] [options]
 
-Cases: step (default: all)
+Cases: step, kmeans, distill, replay, features (default: all)
 
   --device cpu         where the steps run
   --batch N            samples of a step (default 16)
@@ -28,7 +32,7 @@ Cases: step (default: all)
   --precision NAME     fp32 or bf16; may be repeated (default: both)
   --golden DIR         golden values for the check before timing
   --json FILE          also write the rows as JSON
-  --quick              one warm-up, two rounds, no report file
+  --quick              one warm-up, two rounds, no report file; kmeans with fewer samples
   --help               this text
 `;
 
@@ -36,10 +40,28 @@ const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 /** Where the user called npm, which relative paths refer to. */
 const callerPath = (path: string) => resolve(process.env.INIT_CWD ?? ".", path);
 
-const cases: Record<string, (options: StepOptions) => Variant[]> = { step: stepVariants };
+interface Case {
+  variants(options: StepOptions, quick: boolean): Variant[];
+  /** Lines for the report. */
+  method(options: StepOptions): string[];
+}
+
+const cases: Record<string, Case> = {
+  step: { variants: stepVariants, method: methodOf },
+  kmeans: {
+    variants: ({ threads }, quick) => kmeansVariants(threads, quick),
+    method: () => kmeansMethod,
+  },
+  distill: {
+    variants: (options) => distillVariants(options, options.kinds),
+    method: () => distillMethod,
+  },
+  replay: { variants: replayVariants, method: () => replayMethod },
+  features: { variants: featuresVariants, method: () => featuresMethod },
+};
 
 const fullPlan: Plan = { warmups: 2, rounds: 7, slowSeconds: 90 };
-const quickPlan: Plan = { warmups: 1, rounds: 2, slowSeconds: 30 };
+const quickPlan: Plan = { warmups: 1, rounds: 2, slowSeconds: 30, quick: true };
 
 class UsageError extends Error {}
 
@@ -118,24 +140,23 @@ async function main(): Promise<void> {
   const verified = await requireGolden(golden, options.device);
   const all: Row[] = [];
   for (const name of names) {
-    const rows = await measureAll((cases[name] as (o: StepOptions) => Variant[])(options), plan);
+    const chosen = cases[name] as Case;
+    const rows = await measureAll(chosen.variants(options, values.quick === true), plan);
     all.push(...rows);
     if (values.json) writeFileSync(callerPath(values.json), `${JSON.stringify(all, null, 2)}\n`);
-    if (!values.quick) writeReport(name, options, plan, verified, rows);
+    if (!values.quick) writeReport(name, plan, [...chosen.method(options), ...verified], rows);
   }
 }
 
 function writeReport(
   theme: string,
-  options: StepOptions,
   plan: Plan,
-  verified: readonly string[],
+  method: readonly string[],
   rows: readonly Row[],
 ): void {
   const machine = hardware();
   const date = new Date().toISOString().slice(0, 10);
   const command = `npm run bench -- ${process.argv.slice(2).join(" ")}`.trim();
-  const method = [...methodOf(options), ...verified];
   const text = markdown({ theme, date, hardware: machine, command, plan, method }, rows);
   mkdirSync(here("reports"), { recursive: true });
   const path = here(`reports/${theme}_${hardwareSlug(machine)}_${date}.md`);

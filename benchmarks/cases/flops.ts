@@ -30,6 +30,27 @@ function text(): number {
   return encoderLayers * block(TEXT_LENGTH, encoderWidth) + head;
 }
 
+/** Multiplications of the encoder with its embedding; `share` of the patches reach the blocks. */
+function encoded(kind: Kind, share: number): number {
+  const { encoderWidth, encoderLayers } = models.base();
+  if (kind === "text") return encoderLayers * block(TEXT_LENGTH, encoderWidth);
+  const edges = kind === "image2d" ? IMAGE.slice(0, 2) : VOLUME;
+  const values = kind === "image2d" ? PATCH ** 2 * (IMAGE[2] as number) : PATCH ** 3;
+  const patches = edges.reduce((n, edge) => n * (edge / PATCH), 1);
+  const seen = Math.floor(patches * share) + 1;
+  return patches * values * encoderWidth + encoderLayers * block(seen, encoderWidth);
+}
+
+/** Operations of one sample's features. */
+export function featureFlops(kind: Kind): number {
+  return 2 * encoded(kind, 1);
+}
+
+/** Operations of one sample's replay step: the student's passes and the teacher's forward one. */
+export function replayFlops(kind: Kind): number {
+  return 2 * encoded(kind, KEPT) * (1 + BACKWARD + 1);
+}
+
 /** Operations of one sample's step. */
 export function stepFlops(kind: Kind): number {
   const patches = (edges: readonly number[]) => edges.reduce((n, edge) => n * (edge / PATCH), 1);

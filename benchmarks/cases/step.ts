@@ -4,9 +4,8 @@
  * Invariant: contenders get equal weights and inputs, and the FLOP count is that of the plain computation, with every
  * padded token and every prediction, whatever a contender leaves out.
  */
-import { fileURLToPath } from "node:url";
 import type { Contender, Variant } from "../harness/measure.js";
-import { peerPython } from "../harness/python.js";
+import { ourWorker, peerWorker } from "./commands.js";
 import { stepFlops } from "./flops.js";
 import { type Kind, kinds, TEXT_LENGTH } from "./inputs.js";
 
@@ -36,13 +35,13 @@ export interface StepConfiguration {
 
 const SHORTEST_TEXT = 40;
 /** Relative limits; bf16 has eight bits and rounds at other places in each contender. */
-const agreement = {
+export const agreement = {
   fp32: { loss: 1e-5, gradientNorm: 1e-4 },
   bf16: { loss: 5e-3, gradientNorm: 3e-2 },
 } as const;
 
 /** Evenly spread from 40 to 112 real tokens. */
-function textLengths(batch: number): number[] {
+export function textLengths(batch: number): number[] {
   const span = TEXT_LENGTH - SHORTEST_TEXT;
   return Array.from({ length: batch }, (_, i) =>
     Math.round(SHORTEST_TEXT + (batch > 1 ? (i * span) / (batch - 1) : span)),
@@ -50,14 +49,10 @@ function textLengths(batch: number): number[] {
 }
 
 function contenders(configuration: StepConfiguration): Contender[] {
-  const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
-  const env = { OMP_NUM_THREADS: String(configuration.threads) };
-  const ours = { executable: process.execPath, args: [...process.execArgv] };
-  const worker = here("../contenders/medcoss-step.ts");
-  const peer = { executable: peerPython(), args: [here("../peers/step.py")], env };
+  const { threads } = configuration;
   return [
-    { name: "medcoss", command: { ...ours, args: [...ours.args, worker], env }, configuration },
-    { name: "pytorch", command: peer, configuration },
+    { name: "medcoss", command: ourWorker("medcoss-step", threads), configuration },
+    { name: "pytorch", command: peerWorker("step", threads), configuration },
   ];
 }
 

@@ -1,19 +1,13 @@
-/**
- * The worker of this package: builds a trainer and runs training steps on command, as `peers/step.py` does.
- *
- * Invariant: nothing but the step itself is timed, copying of its inputs included.
- */
-import { createInterface } from "node:readline";
+/** This package's worker of the step case, as `peers/step.py` is the peer's. */
 import { models } from "../../lib/config/models.js";
 import { presets } from "../../lib/config/presets.js";
 import { buildInfo, Trainer } from "../../lib/trainer.js";
 import { type Kind, makeBatch, makeNoise, SEED } from "../cases/inputs.js";
 import type { StepConfiguration } from "../cases/step.js";
+import { type Contestant, serve, timed } from "./serve.js";
 
 const LEARNING_RATE = 1e-4;
 const CHECK_LENGTHS = [100, 60];
-
-type Request = { command: "check" } | { command: "steps"; count: number };
 
 /** Loss and norm of all gradients in evaluation mode. */
 async function check(trainer: Trainer, kind: Kind) {
@@ -25,9 +19,9 @@ async function check(trainer: Trainer, kind: Kind) {
   return { loss: probe.loss, gradientNorm: Math.sqrt(squares.reduce((a, b) => a + b, 0)) };
 }
 
-async function* serve(configuration: StepConfiguration, requests: AsyncIterable<string>) {
+async function make(configuration: StepConfiguration): Promise<Contestant> {
   const { kind, lengths, precision, device, threads, seed } = configuration;
-  await using trainer = await Trainer.create({
+  const trainer = await Trainer.create({
     size: models.base(),
     preset: presets[configuration.preset](),
     start: { kind: "formula", seed: SEED },
@@ -36,35 +30,18 @@ async function* serve(configuration: StepConfiguration, requests: AsyncIterable<
     threads,
     seed,
   });
-  const info = buildInfo();
-  const emulated = precision === "bf16" && !info.bf16Hardware;
-  const note = emulated
-    ? "bf16 steps compute in fp32, because this processor has no bf16 arithmetic"
-    : undefined;
-  yield { ready: true, version: `LibTorch ${info.libtorch}`, threads: info.threads, note };
   const batch = makeBatch(kind, "step", lengths);
-  let step = 0;
-  for await (const line of requests) {
-    const request: Request = JSON.parse(line);
-    if (request.command === "check") {
-      yield await check(trainer, kind);
-      continue;
-    }
-    const seconds: number[] = [];
-    let loss = Number.NaN;
-    for (let i = 0; i < request.count; i++) {
-      const start = performance.now();
-      const options = { learningRate: LEARNING_RATE, objective: "plain" } as const;
-      ({ loss } = await trainer.trainStep(batch, { stage: 0, step: step++ }, options));
-      seconds.push((performance.now() - start) / 1000);
-    }
-    yield { seconds, loss };
-  }
+  const options = { learningRate: LEARNING_RATE, objective: "plain" } as const;
+  const emulated = precision === "bf16" && !buildInfo().bf16Hardware;
+  return {
+    check: () => check(trainer, kind),
+    step: (step) => timed(() => trainer.trainStep(batch, { stage: 0, step }, options)),
+    note: () =>
+      emulated
+        ? "bf16 steps compute in fp32, because this processor has no bf16 arithmetic"
+        : undefined,
+    close: () => trainer.close(),
+  };
 }
 
-const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-const { value: first } = await lines.next();
-const rest = { [Symbol.asyncIterator]: () => lines };
-for await (const answer of serve(JSON.parse(first), rest)) {
-  process.stdout.write(`${JSON.stringify(answer)}\n`);
-}
+await serve(make);

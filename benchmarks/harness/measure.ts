@@ -11,13 +11,12 @@ export interface Contender {
   name: string;
   command: Command;
   configuration: unknown;
+  /** Set where the contender is another one's code with a part of the work taken away. */
+  unchecked?: true;
 }
 
-/** What every contender computes from the same generated inputs. */
-export interface Outcome {
-  loss: number;
-  gradientNorm: number;
-}
+/** What every contender computes from the same generated inputs, by name. */
+export type Outcome = Record<string, number>;
 
 export interface Variant {
   /** Name of the case with everything that tells it apart. */
@@ -28,8 +27,10 @@ export interface Variant {
   samplesPerStep: number;
   /** Floating-point operations of one step, as stated by the case. */
   flopsPerStep: number;
-  /** Largest relative difference of losses and of gradient norms. */
-  agreement: { loss: number; gradientNorm: number };
+  /** Largest relative difference of each quantity of the outcome. */
+  agreement: Record<string, number>;
+  /** Where the case needs other numbers of rounds than the run. */
+  plan?: Partial<Plan>;
 }
 
 export interface Plan {
@@ -37,6 +38,8 @@ export interface Plan {
   rounds: number;
   /** A contender whose warm-up took longer is not run again: that step is its only sample. */
   slowSeconds: number;
+  /** Variants' own numbers of rounds do not count. */
+  quick?: true;
 }
 
 export interface Row {
@@ -62,39 +65,47 @@ interface Running {
   ready: Ready;
   seconds: number[];
   slow: boolean;
+  /** What the steps told last. */
+  note?: string;
 }
 
 /** Long enough for idle worker threads of the other process to stop spinning. */
 const PAUSE_MS = 300;
 
-function difference(a: number, b: number): number {
-  return Math.abs(a - b) / Math.max(Math.abs(a), Math.abs(b));
+function difference(a = Number.NaN, b = Number.NaN): number {
+  return a === b ? 0 : Math.abs(a - b) / Math.max(Math.abs(a), Math.abs(b));
 }
 
 /** Throws unless all contenders computed the same. */
 function requireAgreement(variant: Variant, outcomes: readonly Outcome[]): void {
   const [first, ...rest] = outcomes as [Outcome, ...Outcome[]];
   for (const [i, other] of rest.entries()) {
-    for (const quantity of ["loss", "gradientNorm"] as const) {
-      const found = difference(first[quantity], other[quantity]);
-      if (found <= variant.agreement[quantity]) continue;
-      const names = `${variant.contenders[0]?.name} and ${variant.contenders[i + 1]?.name}`;
+    for (const [quantity, limit] of Object.entries(variant.agreement)) {
+      if (difference(first[quantity], other[quantity]) <= limit) continue;
+      const checked = variant.contenders.filter(({ unchecked }) => !unchecked);
+      const names = `${checked[0]?.name} and ${checked[i + 1]?.name}`;
       const values = `${first[quantity]} and ${other[quantity]}`;
       throw new Error(`${variant.case}: ${names} disagree on ${quantity} (${values}); not timed`);
     }
   }
 }
 
-async function stepSeconds(worker: Worker, count: number): Promise<number[]> {
-  const { seconds } = (await worker.ask({ command: "steps", count })) as { seconds: number[] };
+interface Steps {
+  seconds: number[];
+  note?: string;
+}
+
+async function stepSeconds(running: Running, count: number): Promise<number[]> {
+  const answer = (await running.worker.ask({ command: "steps", count })) as Steps;
+  running.note = answer.note ?? running.ready.note;
   await sleep(PAUSE_MS);
-  return seconds;
+  return answer.seconds;
 }
 
 async function warmUp(running: Running, plan: Plan): Promise<void> {
   const seconds: number[] = [];
   for (let i = 0; i < plan.warmups && !running.slow; i++) {
-    seconds.push(...(await stepSeconds(running.worker, 1)));
+    seconds.push(...(await stepSeconds(running, 1)));
     running.slow = Math.max(...seconds) > plan.slowSeconds;
   }
   if (running.slow) running.seconds = seconds.slice(-1);
@@ -105,7 +116,7 @@ async function timeRounds(all: readonly Running[], plan: Plan): Promise<void> {
     // Whoever goes first changes from round to round.
     const order = round % 2 === 0 ? all : [...all].reverse();
     for (const running of order) {
-      if (!running.slow) running.seconds.push(...(await stepSeconds(running.worker, 1)));
+      if (!running.slow) running.seconds.push(...(await stepSeconds(running, 1)));
     }
   }
 }
@@ -126,12 +137,14 @@ function rowsOf(variant: Variant, all: readonly Running[]): Row[] {
     ratio: speed(running) / reference,
     version: running.ready.version,
     threads: running.ready.threads,
-    ...(running.ready.note && { note: running.ready.note }),
+    ...(running.note && { note: running.note }),
   }));
 }
 
 /** Runs one variant: a process per contender, agreement, warm-up, alternating rounds. */
-export async function measure(variant: Variant, plan: Plan): Promise<Row[]> {
+export async function measure(variant: Variant, runPlan: Plan): Promise<Row[]> {
+  const own = runPlan.quick ? {} : variant.plan;
+  const plan = { ...runPlan, ...own };
   const all: Running[] = [];
   try {
     for (const contender of variant.contenders) {
@@ -139,8 +152,9 @@ export async function measure(variant: Variant, plan: Plan): Promise<Row[]> {
       all.push({ contender, worker, ready, seconds: [], slow: false });
     }
     const outcomes: Outcome[] = [];
-    for (const { worker } of all)
-      outcomes.push((await worker.ask({ command: "check" })) as Outcome);
+    for (const { worker, contender } of all) {
+      if (!contender.unchecked) outcomes.push((await worker.ask({ command: "check" })) as Outcome);
+    }
     requireAgreement(variant, outcomes);
     for (const running of all) await warmUp(running, plan);
     await timeRounds(all, plan);
