@@ -8,7 +8,9 @@ import { dicomImage, dicomVolume } from "./dicom/index.js";
 import { hdf5 } from "./hdf5.js";
 import { readHead } from "./head.js";
 import { jsonLines } from "./json-lines.js";
+import { metaImage } from "./metaimage.js";
 import { nifti } from "./nifti.js";
+import { nrrd } from "./nrrd.js";
 import { parquet } from "./parquet.js";
 import { plainText } from "./plain-text.js";
 import { raster } from "./raster.js";
@@ -22,6 +24,8 @@ export const formats: readonly Format[] = [
   raster,
   nifti,
   hdf5,
+  metaImage,
+  nrrd,
   dicomImage,
   dicomVolume,
 ];

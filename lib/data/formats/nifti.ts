@@ -1,10 +1,10 @@
 /**
- * NIfTI-1 and NIfTI-2 in one file (.nii, .nii.gz): every real numeric type, either byte order, slope and intercept, one
+ * NIfTI-1 and NIfTI-2 in one file (.nii, .nii.gz) or in a pair (.hdr with .img or .img.gz): every real numeric type, either byte order, slope and intercept, one
  * volume. The header is read by nifti-reader-js; voxels are streamed, so a small file that unpacks to more than its
  * header says costs no memory.
  */
 import { createReadStream } from "node:fs";
-import { open } from "node:fs/promises";
+import { open, readFile } from "node:fs/promises";
 import { finished, type Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { type NIFTI1, type NIFTI2, readHeader } from "nifti-reader-js";
@@ -17,6 +17,7 @@ import {
   type Triple,
   toCanonical,
 } from "./orientation.js";
+import { dataBeside, readBytes } from "./raw-volume.js";
 import {
   checkLimit,
   type DecodedVolume,
@@ -98,6 +99,9 @@ function parseHeader(bytes: Buffer): Header {
   copy.set(bytes.subarray(0, HEADER_BYTES));
   const version2 = copy[0] === 0x1c || copy[3] === 0x1c;
   copy.fill(0, version2 ? 540 : 348);
+  // The library knows single files only; a pair's magic differs in this byte.
+  const magic = version2 ? 5 : 345;
+  if (copy[magic] === 0x69) copy[magic] = 0x2b;
   const header = readHeader(copy.buffer);
   return header ?? fail("its header is not one");
 }
@@ -110,7 +114,7 @@ interface Layout {
   bytes: number;
 }
 
-function layoutOf(header: Header, options: DecodeOptions): Layout {
+function layoutOf(header: Header, options: DecodeOptions, least = 348): Layout {
   const type = types.get(header.datatypeCode);
   if (!type) unsupported(`NIfTI datatype ${header.datatypeCode}`);
   const rank = header.dims[0] as number;
@@ -125,7 +129,7 @@ function layoutOf(header: Header, options: DecodeOptions): Layout {
   checkLimit(x * y * z, options.limits.voxels, "voxels");
   if (volumes !== 1) unsupported(`${volumes} volumes in one file`);
   const start = header.vox_offset;
-  if (!(start >= 348 && start <= options.limits.fileBytes)) fail(`its voxels begin at ${start}`);
+  if (!(start >= least && start <= options.limits.fileBytes)) fail(`its voxels begin at ${start}`);
   return { type, extent: [x, y, z], start: Math.floor(start), bytes: x * y * z * type.bytes };
 }
 
@@ -148,6 +152,18 @@ async function openContent(path: string): Promise<Readable> {
   finished(raw, (error) => error && content.destroy(error));
   content.on("close", () => raw.destroy());
   return content;
+}
+
+/** The header of a pair, and the voxels of the file beside it. */
+async function readPair(path: string, options: DecodeOptions) {
+  const head = await readFile(path);
+  if (head.length < 348) fail(`it has ${head.length} bytes`);
+  const header = parseHeader(head);
+  const layout = layoutOf(header, options, 0);
+  const beside = dataBeside(path)[0] ?? fail("the file of its voxels is missing");
+  const packing = beside.toLowerCase().endsWith(".gz") ? "gzip" : "raw";
+  const voxels = await readBytes(beside, layout.start, layout.bytes, packing, NAME);
+  return { header, layout, voxels };
 }
 
 /** Header and voxels in one pass; nothing after the voxels is looked at. */
@@ -217,7 +233,8 @@ function affineOf(header: Header): Affine {
 }
 
 async function decode(path: string, options: DecodeOptions): Promise<DecodedVolume> {
-  const { header, layout, voxels } = await readContent(path, options);
+  const read = path.toLowerCase().endsWith(".hdr") ? readPair : readContent;
+  const { header, layout, voxels } = await read(path, options);
   const { type, extent } = layout;
   const affine = affineOf(header);
   const orientation = orientationOf(affine);
@@ -247,9 +264,9 @@ async function decode(path: string, options: DecodeOptions): Promise<DecodedVolu
 export const nifti: VolumeFormat = {
   name: NAME,
   kind: "volume3d",
-  endings: [".nii", ".nii.gz"],
+  endings: [".nii", ".nii.gz", ".hdr"],
   matches: (head) =>
-    ["n+1\0", "n+2\0"].some((magic) => {
+    ["n+1\0", "n+2\0", "ni1\0", "ni2\0"].some((magic) => {
       const at = magic[2] === "1" ? 344 : 4;
       return head.toString("latin1", at, at + 4) === magic;
     }),

@@ -9,6 +9,7 @@ import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { InputKind } from "../../batch.js";
 import { MedcossError } from "../../errors.js";
+import { isDataOfHeader } from "../formats/raw-volume.js";
 
 export interface FoundFile {
   path: string;
@@ -56,12 +57,13 @@ function skip(walk: Walk, reason: string, count = 1): void {
   walk.skipped.set(reason, (walk.skipped.get(reason) ?? 0) + count);
 }
 
-function reasonToSkip(walk: Walk, name: string): string | undefined {
+function reasonToSkip(walk: Walk, name: string, path: string): string | undefined {
   if (name.startsWith(".")) return "hidden";
   if (!walk.includeLabels && LABEL_STEM.test(stemOf(name))) return "label";
   const report = walk.kind === "text" && (TABLES.test(name) || TEXTS.test(name));
   const companion = COMPANIONS.test(name) && !report;
-  return companion ? "not data" : undefined;
+  if (companion) return "not data";
+  return walk.kind === "volume3d" && isDataOfHeader(path) ? "voxels of a header" : undefined;
 }
 
 async function countFiles(folder: string): Promise<number> {
@@ -84,7 +86,7 @@ async function visit(walk: Walk, path: string, relative: string): Promise<void> 
     if (walk.includeLabels || !LABEL_FOLDER.test(name)) return enter(walk, path, relative, found);
     return skip(walk, "label", await countFiles(path));
   }
-  const reason = found.isFile() ? reasonToSkip(walk, name) : "not a file";
+  const reason = found.isFile() ? reasonToSkip(walk, name, path) : "not a file";
   if (reason) skip(walk, reason);
   else walk.files.push({ path, relative, size: found.size });
 }

@@ -10,6 +10,7 @@ import { MedcossError } from "../../errors.js";
 import { type Scanned, scanFile } from "../formats/dicom/scan.js";
 import { decodeSeries } from "../formats/dicom/series.js";
 import { formatFor } from "../formats/index.js";
+import { dataBeside } from "../formats/raw-volume.js";
 import type { Table } from "../formats/types.js";
 import { prepareCt } from "../preprocess/ct.js";
 import { prepareImage } from "../preprocess/image.js";
@@ -146,10 +147,10 @@ async function packTable({ path }: TaskFile, task: Task, emit: Emit): Promise<Pr
 
 const packers = { text: packTable, image2d: packImage, volume3d: packVolume };
 
-async function digestOf({ path, slices = [path] }: TaskFile): Promise<string> {
+async function digestOf({ path, slices }: TaskFile): Promise<string> {
   const hash = createHash("sha256");
   try {
-    for (const part of slices) {
+    for (const part of slices ?? [path, ...dataBeside(path)]) {
       for await (const chunk of createReadStream(part, { highWaterMark: 2 ** 20 })) {
         hash.update(chunk as Buffer);
       }
