@@ -267,7 +267,7 @@ export const registry = {
   },
   E_INTERRUPTED: {
     message: "Interrupted; a checkpoint was saved in {path}",
-    remedy: "Go on with --resume.",
+    remedy: "Go on with --resume; `demo` goes on by itself.",
     exit: 130,
   },
   E_INTERNAL: {

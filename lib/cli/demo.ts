@@ -47,7 +47,8 @@ export function resultLines(result: DemoResult, seconds: number): string[] {
     `Store            ${store}`,
     `Loss curves      ${curves.png}`,
     ...pictures.map((path) => `Reconstructions  ${join(run.out, path)}`),
-    "In a reconstruction, visible patches show the original and masked ones the network's prediction.",
+    "In a reconstruction, visible patches show the original and masked ones the network's prediction,",
+    "with the mean and contrast of the original patch, which the objective leaves out.",
     "",
     ...nextSteps(),
   ];

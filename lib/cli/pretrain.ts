@@ -53,7 +53,8 @@ function configFlags(options: Options): PlainObject {
 }
 
 /** A number where the text is one; anything else is left for the schema to refuse. */
-const numeric = (text: string): number | string => (text.trim() === "" ? text : Number(text));
+const numeric = (text: string): number | string =>
+  text.trim() === "" || Number.isNaN(Number(text)) ? text : Number(text);
 
 const collect = (value: string, before: string[] = []): string[] => [...before, value];
 

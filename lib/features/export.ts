@@ -5,7 +5,7 @@
  * Invariant: nothing is written unless every sample of the buffer can be named.
  */
 import { stat } from "node:fs/promises";
-import { join } from "node:path";
+import { extname, join } from "node:path";
 import type { InputKind } from "../batch.js";
 import { openStore } from "../data/store.js";
 import { MedcossError } from "../errors.js";
@@ -21,7 +21,7 @@ export interface ExportConfig {
   buffer: string | Buffer;
   /** The store that it was chosen from. */
   store: string;
-  /** File to write; in an existing folder it gets the published name. */
+  /** File to write, or a folder (a name without an ending), in which it gets the published name. */
   out: string;
   /** Reports: the tables that the store was packed from. */
   reports?: readonly string[];
@@ -76,9 +76,11 @@ async function contentOf(
   return { text: `${JSON.stringify({ path })}\n`, entries: path.length };
 }
 
+/** The file that `out` means: in a folder, or where the name has no ending, one with the published name. */
 async function target(out: string, buffer: Buffer): Promise<string> {
   const found = await stat(out).catch(() => undefined);
-  return found?.isDirectory() ? join(out, publishedName(buffer)) : out;
+  const folder = found ? found.isDirectory() : extname(out) === "" || out.endsWith("/");
+  return folder ? join(out, publishedName(buffer)) : out;
 }
 
 /** Throws E_BUFFER_MISMATCH for a store with other records, E_ARGUMENT for one without some of them. */

@@ -20,7 +20,12 @@ import { type Given, openGiven } from "./given.js";
 import { itemOrder } from "./item-order.js";
 import type { Item } from "./items.js";
 import { createTrainer } from "./network.js";
-import { type PlannedStage, type PretrainConfig, planStages } from "./pretrain.js";
+import {
+  type PlannedStage,
+  type PretrainConfig,
+  planStages,
+  withRecordedStages,
+} from "./pretrain.js";
 import { checkRunFolder } from "./run-folder.js";
 import { sampleCount, takeSamples } from "./samples.js";
 import { replayBatchCount, replayBatches } from "./stage-data.js";
@@ -172,7 +177,7 @@ async function costs(
  * it would not fit.
  */
 export async function dryRun(input: PretrainConfig): Promise<DryRun> {
-  const config = resolvePretrain(input);
+  const config = await withRecordedStages(resolvePretrain(input));
   const { training, own } = config;
   await checkRunFolder(own.out, config.json, config.resume);
   await using store = await openStore(own.store);

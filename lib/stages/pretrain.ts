@@ -13,7 +13,7 @@ import { METRICS_FILE, Recorder } from "../metrics/recorder.js";
 import { readRows, rowsUpTo } from "../metrics/rows.js";
 import type { NativeStart } from "../native/types.js";
 import { type CheckpointState, latestCheckpoint, MODEL_FILE } from "./checkpoint.js";
-import { prepareProcess } from "./environment.js";
+import { checkDevice, prepareProcess } from "./environment.js";
 import { type Given, openGiven } from "./given.js";
 import { openBuffers, readBuffers } from "./replay.js";
 import {
@@ -150,6 +150,7 @@ async function* run(
   const stages = await planStages(config, store);
   await using given = await openGiven(training, store, out);
   const configuration: PlainObject = { ...json, stages: stages.map((stage) => stage.modality) };
+  await checkDevice(training);
   await using _lock = await openRunFolder(out, configuration, prepareProcess(training));
   const start = await startOf(training.startFrom, given.start);
   const earlier = await readEarlier(stages);
@@ -163,7 +164,7 @@ async function* run(
 }
 
 /** With `resume`, the stages that the run was begun with unless the caller names others. */
-async function withRecordedStages(config: Config): Promise<Config> {
+export async function withRecordedStages(config: Config): Promise<Config> {
   if (!config.resume || config.own.stages) return config;
   const stages = (await recordedConfig(config.own.out))?.stages as string[] | undefined;
   if (!stages) return config;

@@ -13,7 +13,7 @@ import { MedcossError } from "../errors.js";
 import { METRICS_FILE, Recorder } from "../metrics/recorder.js";
 import { readRows, rowsUpTo } from "../metrics/rows.js";
 import { latestCheckpoint } from "./checkpoint.js";
-import { prepareProcess } from "./environment.js";
+import { checkDevice, prepareProcess } from "./environment.js";
 import { commonTokenizer, openBuffers, type ReplayParts, readBuffers } from "./replay.js";
 import { checkRunFolder, openRunFolder, readSummary } from "./run-folder.js";
 import { runStage } from "./run-stage.js";
@@ -140,6 +140,7 @@ async function* train(
   };
   const tokens = await checkStart(training.startFrom, training.model, options);
   const vocabulary = vocabularyOf(training, tokenizer, tokens.rows);
+  await checkDevice(training);
   await using _lock = await openRunFolder(out, json, environment);
   const start = await startOf(training.startFrom, options);
   const from = await latestCheckpoint(out);
