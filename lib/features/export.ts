@@ -105,10 +105,10 @@ export async function exportBuffer(config: ExportConfig): Promise<Exported> {
   refuseUnused(config, buffer.kind);
   await checkStore(config.store, buffer);
   const out = await target(config.out, buffer);
-  await prepareOutput(out);
   const numbers = buffer.samples.map(({ record }) => record);
   const sources = await readSources(config.store, buffer.modality, numbers);
   const { text, entries } = await contentOf(config, buffer, sources);
+  await prepareOutput(out);
   await replaceFile(out, text);
   return { out, form: forms[buffer.kind], samples: numbers.length, entries };
 }
