@@ -33,7 +33,7 @@ interface WasmModule {
 }
 
 type WasmFactory = (options: object) => Promise<WasmModule>;
-/** The libraries report on what they do. */
+/** The libraries report on what they do, and put what they export into the object they are given. */
 const SILENT = { print: () => undefined, printErr: () => undefined };
 
 /** The library's own types are not in its package. */
@@ -48,7 +48,7 @@ const modules = new Map<string, Promise<WasmModule>>();
 
 /** Loads a decoder when its first frame comes. */
 function loadWasm(name: string): Promise<WasmModule> {
-  const found = modules.get(name) ?? (require(name) as WasmFactory)(SILENT);
+  const found = modules.get(name) ?? (require(name) as WasmFactory)({ ...SILENT });
   modules.set(name, found);
   return found;
 }
