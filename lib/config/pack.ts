@@ -69,6 +69,23 @@ const image = (channels: 1 | 3) =>
     })
     .prefault({});
 
+const slide = z
+  .strictObject({
+    magnification: z
+      .number()
+      .positive()
+      .optional()
+      .describe("Objective that tiles are cut for; by default the slide's own."),
+    tissue: share().default(0.5).describe("Least share of a tile that is tissue."),
+    mostTiles: whole().default(100).describe("Tiles of one slide, evenly over its tissue."),
+  })
+  .prefault({});
+
+const pathology = z
+  .strictObject({ ...image(3).unwrap().shape, slide })
+  .prefault({})
+  .describe("As xray; slides are cut into tiles.");
+
 const volumeSize = z
   .tuple([whole(), whole(), whole()])
   .default([16, 192, 192])
@@ -123,9 +140,7 @@ const mri = z
   })
   .prefault({});
 
-const preprocessing = z
-  .strictObject({ report, xray: image(1), pathology: image(3), ct, mri })
-  .prefault({});
+const preprocessing = z.strictObject({ report, xray: image(1), pathology, ct, mri }).prefault({});
 export type Preprocessing = z.infer<typeof preprocessing>;
 
 const validation = z

@@ -1,8 +1,9 @@
 /**
- * JPEG and PNG through sharp (libvips): 8 and 16 bit, palette, transparency, CMYK, turned upright by EXIF.
+ * JPEG, PNG and TIFF through sharp (libvips): 8 and 16 bit, palette, transparency, CMYK, turned upright by EXIF.
  */
 import sharp, { type Metadata, type Sharp } from "sharp";
 import { MedcossError } from "../../errors.js";
+import { isTiff } from "./tiff-tags.js";
 import {
   checkLimit,
   type DecodedImage,
@@ -13,7 +14,8 @@ import {
 
 sharp.cache(false);
 
-const NAME = "JPEG or PNG";
+const NAMES: Record<string, string> = { jpeg: "JPEG", png: "PNG", tiff: "TIFF" };
+const NAME = "JPEG, PNG or TIFF";
 
 /** Whether a colour image is grey in fact. */
 function allEqual(pixels: ArrayLike<number>, channels: number): boolean {
@@ -39,8 +41,8 @@ async function decode(path: string, { limits }: DecodeOptions): Promise<DecodedI
   const open = () =>
     sharp(path, { failOn: "error", limitInputPixels: false, sequentialRead: true });
   const metadata = await open().metadata();
-  if (metadata.format !== "jpeg" && metadata.format !== "png") {
-    const problem = `${metadata.format ?? "unknown"} under the name of a JPEG or PNG`;
+  if (!(metadata.format in NAMES)) {
+    const problem = `${metadata.format ?? "unknown"} under the name of another format`;
     throw new MedcossError("E_FILE_UNSUPPORTED", { kind: "images", problem });
   }
   checkLimit(metadata.width * metadata.height, limits.pixels, "pixels");
@@ -74,8 +76,10 @@ function startsWith(head: Buffer, ...bytes: number[]): boolean {
 export const raster: ImageFormat = {
   name: NAME,
   kind: "image2d",
-  endings: [".jpg", ".jpeg", ".png"],
+  endings: [".jpg", ".jpeg", ".png", ".tif", ".tiff", ".svs"],
   matches: (head) =>
-    startsWith(head, 0xff, 0xd8, 0xff) || startsWith(head, 0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a),
+    isTiff(head) ||
+    startsWith(head, 0xff, 0xd8, 0xff) ||
+    startsWith(head, 0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a),
   decode: (path, options) => decoding(NAME, path, () => decode(path, options)),
 };

@@ -143,11 +143,11 @@ export class ModalityWriter {
   }
 
   #line({ source, size, digest, case: own }: PackedSource, note: RecordNote): SourceLine {
-    const { slices, row } = note;
+    const { slices, tile, row } = note;
     const name =
       note.case === undefined || !this.#config.hashPaths ? note.case : hashName(note.case);
     const fallback = row === undefined ? own : `${own}#${row}`;
-    return { source, size, digest, case: name ?? fallback, slices, row };
+    return { source, size, digest, case: name ?? fallback, slices, tile, row };
   }
 
   #count(name: string, named: CaseInfo["named"]): void {

@@ -38,6 +38,8 @@ export interface Task {
 export interface RecordNote {
   /** First slice and the one after the last. */
   slices?: [number, number];
+  /** Left and top of a tile in its slide, in pixels. */
+  tile?: [number, number];
   /** Data row of a table, from 0. */
   row?: number;
   /** Patient or case, where a table names it. */

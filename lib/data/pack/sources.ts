@@ -18,6 +18,7 @@ export interface SourceLine {
   digest: string;
   case: string;
   slices?: [number, number];
+  tile?: [number, number];
   row?: number;
 }
 

@@ -10,7 +10,9 @@ import { MedcossError } from "../../errors.js";
 import { type Scanned, scanFile } from "../formats/dicom/scan.js";
 import { decodeSeries } from "../formats/dicom/series.js";
 import { formatFor } from "../formats/index.js";
+import { raster } from "../formats/raster.js";
 import { dataBeside } from "../formats/raw-volume.js";
+import { isSlide, slideTiles } from "../formats/slide.js";
 import type { Table } from "../formats/types.js";
 import { prepareCt } from "../preprocess/ct.js";
 import { prepareImage } from "../preprocess/image.js";
@@ -64,11 +66,26 @@ async function tokenizerAt(path: string): Promise<Tokenizer> {
   return loaded.tokenizer;
 }
 
+/** Every tissue tile of a whole slide. */
+async function packSlide(path: string, settings: Settings, emit: Emit): Promise<Prepared> {
+  const { pathology } = settings.preprocessing;
+  const notes: RecordNote[] = [];
+  const tiles = slideTiles(path, { size: pathology.size, ...pathology.slide });
+  for await (const { at, image } of tiles) {
+    await emit(await prepareImage(image, pathology));
+    notes.push({ tile: at });
+  }
+  return { notes };
+}
+
 async function packImage({ path }: TaskFile, task: Task, emit: Emit): Promise<Prepared> {
   const { settings, recipe } = task;
   const format = await formatFor(path, "image2d");
   const reason = await format.reasonToSkip?.(path);
   if (reason !== undefined) throw new SkipFile(reason);
+  if (recipe === "pathology" && format === raster && (await isSlide(path))) {
+    return packSlide(path, settings, emit);
+  }
   const image = await format.decode(path, settings);
   const { patient, annotated } = image;
   await emit(await prepareImage(image, settings.preprocessing[recipe as "xray" | "pathology"]));
