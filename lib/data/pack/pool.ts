@@ -20,6 +20,23 @@ const SCAN_SECONDS = 5;
 /** This file's own ending: the sources run as they are in development. */
 const ending = import.meta.url.endsWith(".ts") ? "ts" : "js";
 
+/**
+ * Runs `work` with a signal that aborts after `seconds`. The timer also keeps this process alive: the pool does not hold
+ * it while a decoding process starts.
+ */
+async function within<Result>(
+  seconds: number,
+  work: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(), Math.ceil(seconds * 1000));
+  try {
+    return await work(controller.signal);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 function rejected(problem: string, format: string): FileResult {
   const { code, message } = new MedcossError("E_FILE_FORMAT", { format, problem });
   return { status: "rejected", code, reason: message };
@@ -56,8 +73,10 @@ export class DecoderPool {
   readonly scan: Scan = async (files) => {
     await this.#acquire();
     try {
-      const signal = AbortSignal.timeout(1000 * (START_SECONDS + SCAN_SECONDS * files.length));
-      return (await this.#pool.run(files, { name: "scan", signal })) as Scanned[];
+      return await within(
+        START_SECONDS + SCAN_SECONDS * files.length,
+        (signal) => this.#pool.run(files, { name: "scan", signal }) as Promise<Scanned[]>,
+      );
     } catch {
       return files.map(() => ({ use: "other" }));
     } finally {
@@ -71,14 +90,19 @@ export class DecoderPool {
 
   async #attempt(task: Task, secondsPerFile: number): Promise<FileResult[]> {
     const seconds = START_SECONDS + secondsPerFile * task.files.length;
-    const signal = AbortSignal.timeout(Math.ceil(seconds * 1000));
+    let late = false;
     let answer: FileResult[] | TaskFailure;
     try {
-      answer = await this.#pool.run(task, { signal });
+      answer = await within(seconds, (signal) => {
+        signal.addEventListener("abort", () => {
+          late = true;
+        });
+        return this.#pool.run(task, { signal });
+      });
     } catch {
       await rm(task.output, { force: true });
       if (task.files.length > 1) return this.#oneByOne(task, secondsPerFile);
-      const problem = signal.aborted ? `it took over ${secondsPerFile} s` : "its decoder crashed";
+      const problem = late ? `it took over ${secondsPerFile} s` : "its decoder crashed";
       return [rejected(problem, task.recipe)];
     }
     if ("failed" in answer) throw new MedcossError(answer.failed, answer.values);
