@@ -3,7 +3,7 @@
  *
  * Invariant: a system error while writing leaves as E_DISK_FULL or E_WRITE with the path concerned.
  */
-import { open, rename, rm } from "node:fs/promises";
+import { open, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { MedcossError } from "./errors.js";
 
@@ -54,6 +54,18 @@ export async function replaceFile(
     }
     await flushFolder(dirname(path));
   });
+}
+
+/** What `replaceFile` leaves of a process that was killed in it. */
+const leftover = /^\..+\.\d+\.tmp$/;
+
+/** Removes half-written files below `folder`; only for who owns the folder. */
+export async function removeLeftovers(folder: string): Promise<void> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  for (const entry of entries) {
+    const half = entry.isFile() && leftover.test(entry.name);
+    if (half) await rm(join(entry.parentPath, entry.name), { force: true });
+  }
 }
 
 /** Writes a value as indented JSON. */

@@ -212,7 +212,7 @@ export class Trainer {
       try {
         await this.#native.load(directory);
       } catch (error) {
-        await refuseEncoderOnly(directory);
+        if (typeof directory === "string") await refuseEncoderOnly(directory);
         throw error;
       }
     };

@@ -17,7 +17,7 @@ import { join } from "node:path";
 import { type PlainObject, readConfigFile } from "../config/parse.js";
 import { differences } from "../config/resolve.js";
 import { MedcossError } from "../errors.js";
-import { flushFolder, replaceJson, writing } from "../files.js";
+import { flushFolder, removeLeftovers, replaceJson, writing } from "../files.js";
 import { type Lock, lockFolder } from "../lock.js";
 import { MODEL_FILE, readState, STATE_FILE } from "./checkpoint.js";
 import type { StageResult } from "./types.js";
@@ -85,6 +85,7 @@ export async function openRunFolder(
 ): Promise<Lock> {
   const lock = await lockFolder(out);
   try {
+    await removeLeftovers(out);
     await replaceJson(join(out, CONFIG_FILE), configuration);
     await replaceJson(join(out, "environment.json"), environment);
     return lock;
