@@ -71,8 +71,13 @@ void Environment::on_completion(napi_env env, napi_value, void* context, void* d
     return;
   }
   self->settled();
-  const Napi::HandleScope scope(env);
-  completion->deliver(env);
+  try {
+    const Napi::HandleScope scope(env);
+    completion->deliver(env);
+  } catch (const Napi::Error&) {
+    // A worker that is being ended refuses every call; nobody waits for the promise any more.
+    completion->abandon();
+  }
 }
 
 void Environment::on_teardown(void* data) {
