@@ -47,9 +47,10 @@ async function lossesHere(): Promise<number[]> {
 
 t.test("a worker thread trains like the main thread, beside it", async (t) => {
   const worker = start(false);
+  const ended = once(worker, "exit");
   const [[losses], here] = await Promise.all([once(worker, "message"), lossesHere()]);
   t.same(losses, here);
-  const [exit] = await once(worker, "exit");
+  const [exit] = await ended;
   t.equal(exit, 0, "and ends by itself once its trainer is closed");
 });
 
