@@ -60,6 +60,8 @@ function testFiles(words) {
 function tapPrinter() {
   let showing = false;
   const tally = { passed: 0, failed: 0 };
+  /** @type {string[]} */
+  const empty = [];
   const onLine = (/** @type {string} */ line) => {
     if (/^\s+not ok /.test(line)) showing = true;
     if (/^\s+(not ok|ok|# Subtest|\d+\.\.\d+)/.test(line) && !/^\s+not ok /.test(line))
@@ -70,13 +72,15 @@ function tapPrinter() {
       const seconds = (Number(file[3] ?? 0) / 1000).toFixed(1);
       console.log(`  ${file[1] === "ok" ? "ok    " : "FAILED"} ${file[2]} (${seconds} s)`);
     }
+    const none = /^ok \d+ - (\S+) # SKIP no tests found/.exec(line);
+    if (none) empty.push(none[1] ?? "");
     const summary = /^# \{ total: (\d+)(.*)\}/.exec(line);
     if (summary) {
       tally.failed = Number(/fail: (\d+)/.exec(summary[2] ?? "")?.[1] ?? 0);
       tally.passed = Number(/pass: (\d+)/.exec(summary[2] ?? "")?.[1] ?? 0);
     }
   };
-  return { tally, onLine };
+  return { tally, empty, onLine };
 }
 
 /** @param {string[]} words @returns {Promise<Tally>} */
@@ -89,7 +93,7 @@ async function unit(words) {
     return { passed: 0, failed: 1 };
   }
   const log = openLog(root, "unit");
-  const { tally, onLine } = tapPrinter();
+  const { tally, empty, onLine } = tapPrinter();
   const options = ["--reporter=tap", `--jobs=${JOBS}`, `--timeout=${TIMEOUT_SECONDS}`];
   const report = ["--allow-incomplete-coverage", "--coverage-report=json-summary"];
   const code = await node(
@@ -103,6 +107,8 @@ async function unit(words) {
     console.log(`  | the test runner ended with code ${code}; see ${log.path}`);
     tally.failed += 1;
   }
+  for (const file of empty) console.log(`  | no test was run in ${file}`);
+  tally.failed += empty.length;
   if (words.length > 0) return tally;
   const summary = join(root, ".tap/report/coverage-summary.json");
   const { problems, notes } = checkCoverage(root, summary);

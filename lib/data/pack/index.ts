@@ -242,9 +242,9 @@ async function summarise(
 }
 
 async function runAll(run: Run, groups: Map<string, PackSource[]>): Promise<PackResult> {
-  await clean(run.store);
   const packed = new Map<string, { tally: Tally; added: number; files: number }>();
   try {
+    await clean(run.store);
     for (const [modality, sources] of groups) {
       packed.set(modality, await packOne(run, modality, sources));
       if (run.hooks.signal?.aborted) throw new MedcossError("E_INTERRUPTED", { path: run.store });

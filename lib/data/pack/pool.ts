@@ -1,8 +1,9 @@
 /**
  * Decoding processes, one task each at a time.
  *
- * Invariant: `run` settles for every task. A process that dies or takes too long is replaced; the files it held are
- * tried once more, each alone, so that only the one to blame is rejected.
+ * Invariants: `run` settles for every task; a process that dies or takes too long is replaced, and the files it held are
+ * tried once more, each alone, so that only the one to blame is rejected. The main process lives until `close` is done:
+ * Tinypool holds it neither while a decoding process starts nor while one is slow to end.
  */
 import { appendFile, readFile, rm } from "node:fs/promises";
 import { Tinypool } from "tinypool";
@@ -20,10 +21,7 @@ const SCAN_SECONDS = 5;
 /** This file's own ending: the sources run as they are in development. */
 const ending = import.meta.url.endsWith(".ts") ? "ts" : "js";
 
-/**
- * Runs `work` with a signal that aborts after `seconds`. The timer also keeps this process alive: the pool does not hold
- * it while a decoding process starts.
- */
+/** Runs `work` with a signal that aborts after `seconds`. */
 async function within<Result>(
   seconds: number,
   work: (signal: AbortSignal) => Promise<Result>,
@@ -45,6 +43,7 @@ function rejected(problem: string, format: string): FileResult {
 export class DecoderPool {
   readonly #pool: Tinypool;
   readonly #waiting: Array<() => void> = [];
+  readonly #alive = setInterval(() => undefined, 60_000);
   #free: number;
 
   constructor(workers: number) {
@@ -85,7 +84,11 @@ export class DecoderPool {
   };
 
   async close(): Promise<void> {
-    await this.#pool.destroy();
+    try {
+      await this.#pool.destroy();
+    } finally {
+      clearInterval(this.#alive);
+    }
   }
 
   async #attempt(task: Task, secondsPerFile: number): Promise<FileResult[]> {
