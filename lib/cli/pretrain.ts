@@ -1,8 +1,10 @@
 /** `medcoss pretrain`: the stages of a run one after another. */
+import { join } from "node:path";
 import type { Command } from "commander";
 import { gatherConfig, type PlainObject } from "../config/parse.js";
 import type { PretrainInput } from "../config/training.js";
 import { ExitCode } from "../errors.js";
+import { writeLossCurves } from "../pictures/index.js";
 import { type DryRun, dryRun } from "../stages/dry-run.js";
 import { pretrain } from "../stages/pretrain.js";
 import type { Hooks, RunResult, StageResult } from "../stages/types.js";
@@ -82,6 +84,7 @@ export function watch(signal: AbortSignal): { hooks: Hooks; stop(): void } {
     signal,
     onStage({ modality, steps, done }) {
       bar?.stop();
+      if (done > 0) process.stderr.write(`Going on with ${modality} after step ${done}.\n`);
       bar = progress(steps, modality);
       shown = modality;
       bar.update(done);
@@ -105,16 +108,17 @@ export function watch(signal: AbortSignal): { hooks: Hooks; stop(): void } {
   return { hooks, stop: () => bar?.stop() };
 }
 
+const change = ({ before, after }: StageResult["trainingLoss"]) =>
+  `${before.toFixed(4)} -> ${after.toFixed(4)}`;
+
 function resultRow(result: StageResult): TableRow {
   return {
     stage: `${result.stage} ${result.modality}`,
     steps: result.steps,
     "of them replay": result.replaySteps,
     samples: result.samples,
-    "training loss": result.trainingLoss.before.toFixed(4),
-    "-> after": result.trainingLoss.after.toFixed(4),
-    "validation loss": result.validationLoss?.before.toFixed(4),
-    "-> end": result.validationLoss?.after.toFixed(4),
+    "training loss": change(result.trainingLoss),
+    "held-out loss": result.validationLoss && change(result.validationLoss),
     "samples/s": result.samplesPerSecond.toFixed(1),
   };
 }
@@ -124,12 +128,20 @@ export function resultRows(stages: readonly StageResult[]): TableRow[] {
   return stages.map(resultRow);
 }
 
-function printResult(result: RunResult): void {
+async function printResult(result: RunResult): Promise<void> {
   printTable(resultRows(result.stages));
   const skipped = result.stages.reduce((sum, stage) => sum + stage.skippedSteps, 0);
   if (skipped > 0) process.stdout.write(`${skipped} steps were skipped: loss not finite\n`);
-  const state = result.alreadyFinished ? "Finished before; nothing was changed" : "Finished";
-  process.stdout.write(`${state}. Run: ${result.out}\n`);
+  if (result.alreadyFinished) process.stdout.write("Finished before; nothing was changed\n");
+  const files = [
+    `Run          ${result.out}`,
+    `Network      ${join(result.out, "final", "model.safetensors")}`,
+    `Loss curves  ${(await writeLossCurves(result.out)).png}`,
+    ...result.stages.flatMap(({ reconstructions }) =>
+      reconstructions.map((path) => `Pictures     ${join(result.out, path)}`),
+    ),
+  ];
+  process.stdout.write(`${files.join("\n")}\n`);
 }
 
 function printDryRun(plan: DryRun): void {
@@ -162,7 +174,7 @@ async function train(config: PretrainInput, json: boolean): Promise<void> {
     const result = await pretrain(config, watching.hooks);
     watching.stop();
     if (json) printJson(result);
-    else printResult(result);
+    else await printResult(result);
   } finally {
     watching.stop();
     release();

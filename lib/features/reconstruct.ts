@@ -3,6 +3,7 @@ import { type ReconstructConfig, reconstructSchema } from "../config/features.js
 import { parseConfig } from "../config/parse.js";
 import { validationBatches } from "../data/batches.js";
 import type { Dataset } from "../data/dataset.js";
+import { spread } from "../data/spread.js";
 import { writing } from "../files.js";
 import { writeReconstructions } from "../pictures/index.js";
 import { type OpenedNetwork, openNetwork } from "./network.js";
@@ -30,9 +31,9 @@ function batchOf(opened: OpenedNetwork, shown: Dataset, samples: number) {
   const { parts, behaviour, seed, stage } = opened;
   const { tokenizer } = parts;
   const { masking, images } = behaviour;
-  const source = validationBatches(shown, {
+  const source = validationBatches(spread(shown, samples), {
     ...{ seed, stage, training: false, sampling: "permutation" },
-    batchSize: Math.min(samples, shown.length),
+    batchSize: samples,
     channelOrder: images.channelOrder,
     wordMask: tokenizer && { tokenizer, quota: masking.quota, probability: masking.words },
   });
@@ -41,7 +42,7 @@ function batchOf(opened: OpenedNetwork, shown: Dataset, samples: number) {
 
 /**
  * Writes into the folder `out` what a run writes for its stages: a picture `step-NNNNNN.png` with masked input,
- * reconstruction and original of the first records, or `step-NNNNNN.md` with masked words. The same checkpoint gives
+ * reconstruction and original of records spread over the data, or `step-NNNNNN.md` with masked words. The same checkpoint gives
  * the same picture as its run. Throws E_ENCODER_ONLY for a checkpoint without a decoder, and as `buildBuffer` does.
  */
 export async function reconstruct(config: ReconstructConfig): Promise<Reconstructed> {

@@ -13,7 +13,7 @@ export const ink = {
   validation: "#ea580c",
 } as const;
 
-const MARGIN = { left: 52, right: 12, top: 28, bottom: 30 } as const;
+const MARGIN = { left: 52, right: 44, top: 28, bottom: 30 } as const;
 
 /** About four round numbers that cover a range. */
 export function ticks(low: number, high: number): number[] {
@@ -27,6 +27,7 @@ export function ticks(low: number, high: number): number[] {
 }
 
 function padded(values: readonly number[]): [number, number] {
+  if (values.length === 0) return [0, 1];
   const low = Math.min(...values);
   const high = Math.max(...values);
   const room = (high - low) * 0.06 || Math.abs(high) * 0.1 || 1;
@@ -43,23 +44,33 @@ export interface Axes {
   svg: string;
 }
 
-/** Axes of a panel at (left, top): x from 0 to the largest value, y over the range of the values. */
-export function axes(panel: {
+/** A panel's place in the picture, in pixels. */
+export interface Panel {
   left: number;
   top: number;
   width: number;
   height: number;
-  x: readonly number[];
-  y: readonly number[];
-}): Axes {
-  const { left, top } = panel;
-  const width = panel.width - MARGIN.left - MARGIN.right;
-  const height = panel.height - MARGIN.top - MARGIN.bottom;
-  const last = Math.max(1, ...panel.x);
-  const [low, high] = padded(panel.y);
-  const x = (value: number) => left + MARGIN.left + (width * value) / last;
+}
+
+const inner = (panel: Panel) => ({
+  width: panel.width - MARGIN.left - MARGIN.right,
+  height: panel.height - MARGIN.top - MARGIN.bottom,
+});
+
+const scaled = ({ top }: Panel, height: number, values: readonly number[]) => {
+  const [low, high] = padded(values);
   const y = (value: number) => top + MARGIN.top + height * (1 - (value - low) / (high - low));
-  const levels = ticks(low, high).map((value) => {
+  return { levels: ticks(low, high), y };
+};
+
+/** Axes of a panel: x from 0 to the largest value, y over the range of the values. */
+export function axes(panel: Panel, values: { x: readonly number[]; y: readonly number[] }): Axes {
+  const { left, top } = panel;
+  const { width, height } = inner(panel);
+  const last = Math.max(1, ...values.x);
+  const x = (value: number) => left + MARGIN.left + (width * value) / last;
+  const { levels, y } = scaled(panel, height, values.y);
+  const lines = levels.map((value) => {
     const text = label(value);
     const line = `<path d="M${x(0)} ${y(value).toFixed(1)}h${width}" stroke="${ink.grid}"/>`;
     const at = x(0) - textWidth(text, 1) - 5;
@@ -70,7 +81,18 @@ export function axes(panel: {
     const at = Math.round(x(value) - textWidth(text, 1) / 2);
     return textPath(text, at, top + panel.height - MARGIN.bottom + 7, 1, ink.text);
   });
-  return { x, y, svg: [...levels, ...steps].join("") };
+  return { x, y, svg: [...lines, ...steps].join("") };
+}
+
+/** A second scale on the right of a panel, for values of another kind, with numbers in their colour. */
+export function rightAxis(panel: Panel, values: readonly number[], colour: string) {
+  const { width, height } = inner(panel);
+  const { levels, y } = scaled(panel, height, [0, ...values]);
+  const at = panel.left + MARGIN.left + width + 5;
+  const svg = levels
+    .map((value) => textPath(label(value), at, Math.round(y(value)) - 3, 1, colour))
+    .join("");
+  return { y, svg };
 }
 
 /** The title of a panel at (left, top). */
@@ -93,9 +115,16 @@ export function curve(
 }
 
 /** A dot at each point. */
-export function dots(points: ReadonlyArray<readonly [number, number]>, colour: string): string {
+export function dots(
+  points: ReadonlyArray<readonly [number, number]>,
+  colour: string,
+  radius = 2.6,
+): string {
   return points
-    .map(([x, y]) => `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="2.6" fill="${colour}"/>`)
+    .map(
+      ([x, y]) =>
+        `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="${radius}" fill="${colour}"/>`,
+    )
     .join("");
 }
 

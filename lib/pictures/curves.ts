@@ -8,7 +8,7 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { readRows } from "../metrics/rows.js";
 import type { MetricRow } from "../stages/types.js";
-import { type Axes, axes, curve, dots, ink, panelTitle, swatch } from "./chart.js";
+import { axes, curve, dots, ink, panelTitle, rightAxis, swatch } from "./chart.js";
 
 interface Point {
   step: number;
@@ -49,33 +49,44 @@ function smooth(points: readonly Point[]): Point[] {
 
 function drawPanel(panel: Panel, left: number, top: number): string {
   const title = panelTitle(panel.title, left, top);
-  const points = [...panel.training, ...panel.replay, ...panel.validation];
-  if (points.length === 0) return title;
-  const frame: Axes = axes({
-    left,
-    top,
-    ...PANEL,
-    x: points.map((point) => point.step),
-    y: points.map((point) => point.loss),
+  const { training, replay, validation } = panel;
+  const losses = [...training, ...validation];
+  if (losses.length + replay.length === 0) return title;
+  const place = { left, top, ...PANEL };
+  const frame = axes(place, {
+    x: [...losses, ...replay].map((point) => point.step),
+    y: losses.map((point) => point.loss),
   });
-  const place = (list: readonly Point[]) =>
-    list.map(({ step, loss }): [number, number] => [frame.x(step), frame.y(loss)]);
-  return [
+  const at = (list: readonly Point[], y = frame.y) =>
+    list.map(({ step, loss }): [number, number] => [frame.x(step), y(loss)]);
+  const drawn = [
     title,
     frame.svg,
-    curve(place(panel.training), ink.training, 1, 0.3),
-    curve(place(smooth(panel.training)), ink.training, 1.8),
-    curve(place(panel.replay), ink.replay, 1, 0.5),
-    curve(place(panel.validation), ink.validation, 1, 0.35),
-    dots(place(panel.validation), ink.validation),
-  ].join("");
+    curve(at(training), ink.training, 1, 0.3),
+    curve(at(smooth(training)), ink.training, 1.8),
+  ];
+  if (replay.length > 0) {
+    const right = rightAxis(
+      place,
+      replay.map((point) => point.loss),
+      ink.replay,
+    );
+    drawn.push(right.svg, dots(at(replay, right.y), ink.replay, 1.6));
+  }
+  return [...drawn, dots(at(validation), ink.validation)].join("");
 }
 
+const names = {
+  training: "training loss",
+  validation: "validation loss",
+  replay: "replay: distance to the teacher (right axis)",
+} as const;
+
 function legend(shown: readonly Panel[], top: number): string {
-  const kinds = (["training", "replay", "validation"] as const).filter((kind) =>
+  const kinds = (["training", "validation", "replay"] as const).filter((kind) =>
     shown.some((panel) => panel[kind].length > 0),
   );
-  return kinds.map((kind, i) => swatch(`${kind} loss`, ink[kind], 52 + 130 * i, top)).join("");
+  return kinds.map((kind, i) => swatch(names[kind], ink[kind], 52 + 130 * i, top)).join("");
 }
 
 /** The chart as SVG. */

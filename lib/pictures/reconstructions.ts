@@ -8,8 +8,14 @@ import { join } from "node:path";
 import type { Batch, StepKey } from "../batch.js";
 import type { Tokenizer } from "../data/tokenizer.js";
 import type { NativeReconstruction } from "../native/types.js";
-import { type Cell, mosaic } from "./mosaic.js";
-import { type ChannelOrder, imageRows, tripleLabels, volumeRows } from "./triptych.js";
+import { mosaic } from "./mosaic.js";
+import {
+  type ChannelOrder,
+  imageRows,
+  tripleLabels,
+  volumeLabels,
+  volumeRows,
+} from "./triptych.js";
 import { wordTable } from "./words.js";
 
 /** The part of a trainer that makes reconstructions. */
@@ -28,11 +34,15 @@ export interface PictureOptions {
   slices?: number;
 }
 
-function pictureRows(result: NativeReconstruction, options: PictureOptions): Cell[][] {
+function picture(result: NativeReconstruction, options: PictureOptions): Promise<Buffer> {
   const { channelOrder = "rgb", modality = "" } = options;
-  if (result.kind === "image2d") return imageRows(result, options.samples ?? 6, channelOrder);
+  if (result.kind === "image2d") {
+    return mosaic(imageRows(result, options.samples ?? 6, channelOrder), tripleLabels);
+  }
   const samples = options.samples ?? 3;
-  return volumeRows(result, samples, options.slices ?? (samples > 3 ? 2 : 3), modality);
+  const slices = options.slices ?? (samples > 3 ? 2 : 3);
+  const rows = volumeRows(result, samples, slices, modality);
+  return mosaic(rows, tripleLabels, volumeLabels(result, samples, slices));
 }
 
 /**
@@ -59,6 +69,6 @@ export async function writeReconstructions(
     await writeFile(`${stem}.md`, page);
     return [`${stem}.md`];
   }
-  await writeFile(`${stem}.png`, await mosaic(pictureRows(result, options), tripleLabels));
+  await writeFile(`${stem}.png`, await picture(result, options));
   return [`${stem}.png`];
 }

@@ -75,6 +75,17 @@ function windowOf(values: Float32Array, modality: string): Window {
   return modality === "ct" ? ctWindow : percentileWindow(values, 1, 99);
 }
 
+/** The labels of the rows that `volumeRows` gives. */
+export function volumeLabels(
+  { shape: [batch = 0, depth = 0] }: NativeReconstruction,
+  samples: number,
+  slices: number,
+): string[] {
+  return Array.from({ length: Math.min(samples, batch) }, (_, sample) =>
+    shownSlices(depth, slices).map((slice) => `${sample + 1}, slice ${slice + 1}`),
+  ).flat();
+}
+
 /** Rows of cells for the first `samples` volumes of a reconstruction [B,D,H,W], one row for each shown slice. */
 export function volumeRows(
   result: NativeReconstruction,

@@ -14,6 +14,7 @@ import {
   validationBatches,
 } from "../data/batches.js";
 import type { Dataset, RecordFormat } from "../data/dataset.js";
+import { spread } from "../data/spread.js";
 import type { Tokenizer } from "../data/tokenizer.js";
 import { MedcossError } from "../errors.js";
 import { datasetItems, type ItemSource, type ReplayedBatches, streamItems } from "./items.js";
@@ -161,10 +162,8 @@ export function datasetData(
       digest: digest ?? "",
     },
     validation: source && validationOf(source),
-    preview: (count) => {
-      const batchSize = Math.min(count, shown.length);
-      return validationBatches(shown, { ...options, batchSize }).batch(0);
-    },
+    preview: (count) =>
+      validationBatches(spread(shown, count), { ...options, batchSize: count }).batch(0),
     tokenizer,
     digest: joinedDigest(digest, replayed),
   };

@@ -21,11 +21,14 @@ t.test("a run prints a table, its progress goes to stderr", async (t) => {
   const lines = first.stdout.split("\n");
   t.match(
     lines[0],
-    /^stage +steps +of them replay +samples +training loss +-> after +validation loss +-> end +samples\/s/,
+    /^stage +steps +of them replay +samples +training loss +held-out loss +samples\/s/,
   );
   t.match(lines[2], /^1 report +3 +0 +12 /);
   t.match(lines[3], /^2 xray +4 +1 +16 /);
-  t.match(first.stdout, `Finished. Run: ${out}`);
+  t.match(
+    first.stdout,
+    `Run          ${out}\nNetwork      ${join(out, "final/model.safetensors")}\nLoss curves  ${join(out, "losses.png")}`,
+  );
   const config = JSON.parse(readFileSync(join(out, "config.json"), "utf8"));
   t.match(config, { maxSteps: 3, stages: ["report", "xray"], batchSize: 4 });
   const again = await runCommandLine([...common, "--resume", "--max-steps", "3", "--json"]);

@@ -26,7 +26,8 @@ t.test("a panel per stage, as SVG and as PNG of twice the size", async (t) => {
   const text = readFileSync(svg, "utf8");
   const [, width, height] = /width="(\d+)" height="(\d+)"/.exec(text) ?? [];
   t.match(await sharp(png).metadata(), { width: 2 * Number(width), height: 2 * Number(height) });
-  t.equal(text.match(/<circle/g)?.length, 1, "a dot for each validation");
+  t.equal(text.match(/<circle[^>]*fill="#ea580c"/g)?.length, 1, "a dot for each validation");
+  t.equal(text.match(/<circle[^>]*fill="#9333ea"/g)?.length, 5, "and one for each replay step");
   t.notMatch(text, /NaN|Infinity/);
   t.notMatch(text, /<text/, "labels need no font");
 });
@@ -35,6 +36,7 @@ t.test("a run without rows and a stage without a finite loss give a chart all th
   t.match(lossCurves([]), /^<svg[\s\S]*<\/svg>$/);
   t.notMatch(lossCurves([row(1, "plain", 1, null)]), /NaN|Infinity/);
   t.notMatch(lossCurves([row(1, "plain", 1, 0)]), /NaN|Infinity/);
+  t.notMatch(lossCurves([row(1, "replay", 1, 0.5)]), /NaN|Infinity/);
   t.end();
 });
 

@@ -131,7 +131,9 @@ t.test("volumes: a row per shown slice", async (t) => {
     options,
   );
   const { info, at } = await pixelsOf(files[0] as string);
-  const place = mosaicSize({ width: SIZE, height: SIZE }, 4, 3);
+  const labels = [3, 7, 11, 15].map((slice) => `1, slice ${slice}`);
+  const place = mosaicSize({ width: SIZE, height: SIZE }, 4, 3, labels);
+  t.equal(info.width, place.width, "rows are labelled");
   t.equal(info.height, place.height);
   const greys = [0, 1, 2, 3].map((row) => at(place.left(2), place.top(row))[0] as number);
   t.same(
@@ -166,7 +168,7 @@ t.test("volumes: CT has a fixed window", async (t) => {
     options,
   );
   const { at } = await pixelsOf(files[0] as string);
-  const place = mosaicSize({ width: SIZE, height: SIZE }, 3, 3);
+  const place = mosaicSize({ width: SIZE, height: SIZE }, 3, 3, ["1, slice 14"]);
   t.same(at(place.left(2), place.top(0)), [0, 0, 0], "air is black");
   t.same(at(place.left(2) + 20, place.top(0)), Array(3).fill(Math.round((255 * 1064) / 1424)));
 });
