@@ -1,18 +1,22 @@
 #include "addon/results.h"
 
-#include <cstring>
+#include <memory>
 
 namespace medcoss::addon {
 
 namespace {
 
-template <typename Array, typename Element>
-Array copy(Napi::Env env, const at::Tensor& values, at::ScalarType type) {
-  if (!values.defined()) return Array::New(env, 0);
+// The array takes the tensor's memory over, so nothing but the result may use it.
+template <typename Array>
+Array hand_over(Napi::Env env, const at::Tensor& values, at::ScalarType type) {
+  if (!values.defined() || values.numel() == 0) return Array::New(env, 0);
   const at::Tensor ready = values.detach().to(at::kCPU, type).contiguous();
-  Array array = Array::New(env, static_cast<size_t>(ready.numel()));
-  if (ready.numel() > 0) std::memcpy(array.Data(), ready.const_data_ptr<Element>(), ready.nbytes());
-  return array;
+  auto kept = std::make_unique<at::Tensor>(ready);
+  const auto buffer = Napi::ArrayBuffer::New(
+      env, ready.data_ptr(), ready.nbytes(),
+      [](Napi::Env, void*, at::Tensor* owner) { delete owner; }, kept.get());
+  kept.release();
+  return Array::New(env, static_cast<size_t>(ready.numel()), buffer, 0);
 }
 
 template <typename List>
@@ -27,15 +31,15 @@ Napi::Array numbers(Napi::Env env, const List& values) {
 }  // namespace
 
 Napi::Value to_float32(Napi::Env env, const at::Tensor& values) {
-  return copy<Napi::Float32Array, float>(env, values, at::kFloat);
+  return hand_over<Napi::Float32Array>(env, values, at::kFloat);
 }
 
 Napi::Value to_int32(Napi::Env env, const at::Tensor& values) {
-  return copy<Napi::Int32Array, int32_t>(env, values, at::kInt);
+  return hand_over<Napi::Int32Array>(env, values, at::kInt);
 }
 
 Napi::Value to_uint8(Napi::Env env, const at::Tensor& values) {
-  return copy<Napi::Uint8Array, uint8_t>(env, values, at::kByte);
+  return hand_over<Napi::Uint8Array>(env, values, at::kByte);
 }
 
 Napi::Value to_step_result(Napi::Env env, const StepResult& result) {
