@@ -1,6 +1,7 @@
 /**
  * Everything that has to hold, in one command with one verdict: lint, format, types, direction of imports, symbols of the
- * addon, tests with coverage, and the package's contents. The last line is `N passed, N failed`.
+ * addon, tests with coverage, the package's contents, and the package in use on a bare machine. The last line is
+ * `N passed, N failed`.
  *
  *   node scripts/test.mjs                      everything
  *   node scripts/test.mjs lint types           these checks
@@ -119,6 +120,19 @@ async function unit(words) {
     : { ...tally, passed: tally.passed + 1 };
 }
 
+/** Makes the package and uses it on a bare machine beside this one. @returns {Promise<Tally>} */
+async function install() {
+  const released = await program(["scripts/release.mjs", "--dirty"])();
+  if (released.failed > 0) return released;
+  const tally = { passed: 0, failed: 1 };
+  const code = await node(["scripts/check/bare.mjs", "--demo", "--node", "26,20"], (line) => {
+    console.log(`  ${line}`);
+    const summary = /^(\d+) passed, (\d+) failed$/.exec(line);
+    if (summary) Object.assign(tally, { passed: Number(summary[1]), failed: Number(summary[2]) });
+  });
+  return code !== 0 && tally.failed === 0 ? { ...tally, failed: 1 } : tally;
+}
+
 /** @type {Record<string, (words: string[]) => Promise<Tally>>} */
 const checks = {
   lint: program([biome, "lint", "--error-on-warnings"]),
@@ -128,6 +142,7 @@ const checks = {
   symbols: program(["scripts/check/symbols.mjs"]),
   unit,
   package: program(["scripts/check/package.mjs"]),
+  install,
 };
 
 async function main() {

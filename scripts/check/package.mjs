@@ -63,6 +63,12 @@ async function publishProblems() {
   );
 }
 
-const problems = [...contentProblems(), ...lockProblems(), ...(await publishProblems())];
-for (const problem of problems) console.log(problem);
-process.exitCode = problems.length > 0 ? 1 : 0;
+export async function packageProblems() {
+  return [...contentProblems(), ...lockProblems(), ...(await publishProblems())];
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const problems = await packageProblems();
+  for (const problem of problems) console.log(problem);
+  process.exitCode = problems.length > 0 ? 1 : 0;
+}
