@@ -146,6 +146,16 @@ export const registry = {
     remedy: "Split it, or raise the limit in the configuration.",
     exit: 1,
   },
+  E_FILE_MEMORY: {
+    message: "Decoding the file took over {limit} of memory",
+    remedy: "Split it, or raise limits.memoryBytes.",
+    exit: 1,
+  },
+  E_FILE_TIME: {
+    message: "Decoding the file took over {limit} s",
+    remedy: "Split it, or raise limits.seconds.",
+    exit: 1,
+  },
   E_FILE_CONTENT: {
     message: "Nothing to learn from: {problem}",
     remedy: "Leave the file out.",

@@ -4,6 +4,7 @@
  * Invariant: whatever decides a record's values stands under `preprocessing`, so that its digest tells two stores apart.
  */
 import { z } from "zod";
+import { ct, mri } from "./pack-volumes.js";
 
 const whole = () => z.int().positive();
 const share = () => z.number().min(0).max(1);
@@ -86,60 +87,6 @@ const pathology = z
   .prefault({})
   .describe("As xray; slides are cut into tiles.");
 
-const volumeSize = z
-  .tuple([whole(), whole(), whole()])
-  .default([16, 192, 192])
-  .describe("Depth, height and width of a record in voxels.");
-const inPlane = z
-  .enum(["rows", "columns"])
-  .default("rows")
-  .describe("Which in-plane axis is the height: rows (y), or columns (x) as published.");
-
-const ct = z
-  .strictObject({
-    clip: z
-      .tuple([z.number(), z.number()])
-      .default([-1024, 1024])
-      .describe("Hounsfield units kept."),
-    spacingMm: z.number().positive().default(1).describe("Edge of a voxel before cutting tiles."),
-    tileDepth: whole().default(24).describe("Slices of a tile."),
-    stride: whole().default(12).describe("Slices from one tile to the next."),
-    minimumDepth: whole().default(13).describe("Volumes with fewer slices are rejected."),
-    bodyCrop: z
-      .strictObject({
-        above: whole().default(320).describe("First in-plane size above which the rim is cut off."),
-        from: share()
-          .default(0.1)
-          .describe("Share of both in-plane axes where the kept part begins."),
-        to: share().default(0.9).describe("Share where it ends."),
-      })
-      .prefault({}),
-    size: volumeSize,
-    inPlane,
-    scale: z
-      .number()
-      .positive()
-      .default(1 / 1024)
-      .describe("The network sees value x scale."),
-  })
-  .prefault({});
-
-const mri = z
-  .strictObject({
-    depthRange: z
-      .tuple([share(), share()])
-      .default([0.1, 0.9])
-      .describe("Share of the slices kept."),
-    stride: whole().default(8).describe("Slices from one tile to the next."),
-    percentiles: z
-      .tuple([z.number().min(0).max(100), z.number().min(0).max(100)])
-      .default([0.2, 99.8])
-      .describe("Values of a tile are clipped to these percentiles before they are normalised."),
-    size: volumeSize,
-    inPlane,
-  })
-  .prefault({});
-
 const preprocessing = z.strictObject({ report, xray: image(1), pathology, ct, mri }).prefault({});
 export type Preprocessing = z.infer<typeof preprocessing>;
 
@@ -171,7 +118,11 @@ const limits = z
       .number()
       .positive()
       .default(60)
-      .describe("Time for one file; per 1,000 rows of a table."),
+      .describe("Time for one file; for each MiB of a table."),
+    memoryBytes: whole()
+      .min(2 ** 28)
+      .default(2e9)
+      .describe("Memory of a decoding process; one over it is ended and its file rejected."),
   })
   .prefault({});
 export type Limits = z.infer<typeof limits>;

@@ -280,7 +280,7 @@ export async function pack(input: PackConfig, hooks: PackHooks = {}): Promise<Pa
   const { preprocessing, limits, hdf5Dataset, columns, splitColumn } = config;
   const settings = { preprocessing, limits, hdf5Dataset, columns, splitColumn, tokenizer };
   const workers = config.workers ?? availableParallelism();
-  const pool = new DecoderPool(workers);
+  const pool = new DecoderPool(workers, limits);
   const run = { store, config, index, settings, pool, workers, hooks, warnings: [] };
   const result = await runAll(run, groups);
   const count = Object.values(result.rejected).reduce((a, b) => a + b, 0);

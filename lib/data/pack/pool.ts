@@ -1,68 +1,56 @@
 /**
- * Decoding processes, one task each at a time.
+ * The decoding processes, one request each at a time.
  *
- * Invariants: `run` settles for every task; a process that dies or takes too long is replaced, and the files it held are
- * tried once more, each alone, so that only the one to blame is rejected. The main process lives until `close` is done:
- * Tinypool holds it neither while a decoding process starts nor while one is slow to end.
+ * Invariant: every file gets a result. A file that a process died of is rejected; where the process had decoded others
+ * before, it is tried once more in a new one, so that no file pays for what another one left behind.
  */
 import { appendFile, readFile, rm } from "node:fs/promises";
-import { Tinypool } from "tinypool";
+import type { Limits } from "../../config/pack.js";
 import { MedcossError } from "../../errors.js";
+import { formatBytes } from "../../format.js";
 import type { Scanned } from "../formats/dicom/scan.js";
-import type { FileResult, Task, TaskFailure } from "./protocol.js";
+import { type Allowance, type Cause, DecoderProcess, type Outcome } from "./decoder-process.js";
+import type { FileResult, Request, ScanFile, Task } from "./protocol.js";
 import type { Scan } from "./series.js";
-
-/** Time for a process to start and load its libraries. */
-const START_SECONDS = 30;
 
 /** Time to look at one file's header. */
 const SCAN_SECONDS = 5;
+/** A process that holds more than this share of its limit after a request is ended, which gives the memory back. */
+const KEPT_SHARE = 0.25;
 
-/** This file's own ending: the sources run as they are in development. */
-const ending = import.meta.url.endsWith(".ts") ? "ts" : "js";
-
-/** Runs `work` with a signal that aborts after `seconds`. */
-async function within<Result>(
-  seconds: number,
-  work: (signal: AbortSignal) => Promise<Result>,
-): Promise<Result> {
-  const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(), Math.ceil(seconds * 1000));
-  try {
-    return await work(controller.signal);
-  } finally {
-    clearTimeout(timer);
-  }
+function rejection(cause: Cause, format: string, allowed: Allowance): FileResult {
+  const { secondsPerFile, memoryBytes } = allowed;
+  const errors = {
+    time: () => new MedcossError("E_FILE_TIME", { limit: secondsPerFile }),
+    memory: () => new MedcossError("E_FILE_MEMORY", { limit: formatBytes(memoryBytes) }),
+    crash: () => new MedcossError("E_FILE_FORMAT", { format, problem: "its decoder crashed" }),
+  };
+  const { code, message: reason } = errors[cause]();
+  return { status: "rejected", code, reason };
 }
 
-function rejected(problem: string, format: string): FileResult {
-  const { code, message } = new MedcossError("E_FILE_FORMAT", { format, problem });
-  return { status: "rejected", code, reason: message };
-}
+/** Whether the file is to blame for the end of its process, and not one before it. */
+const isToBlame = (cause: Cause, fresh: boolean, file: number) =>
+  cause === "time" || (fresh && file === 0);
 
 export class DecoderPool {
-  readonly #pool: Tinypool;
+  readonly #memoryBytes: number;
+  readonly #idle: DecoderProcess[] = [];
+  readonly #all = new Set<DecoderProcess>();
   readonly #waiting: Array<() => void> = [];
-  readonly #alive = setInterval(() => undefined, 60_000);
   #free: number;
+  #closed = false;
 
-  constructor(workers: number) {
+  constructor(workers: number, { memoryBytes }: Pick<Limits, "memoryBytes">) {
     this.#free = workers;
-    this.#pool = new Tinypool({
-      runtime: "child_process",
-      env: process.env as Record<string, string>,
-      filename: new URL(`./worker.${ending}`, import.meta.url).href,
-      minThreads: 1,
-      maxThreads: workers,
-      idleTimeout: 10_000,
-    });
+    this.#memoryBytes = memoryBytes;
   }
 
   /** Results in the order of the task's files. */
   async run(task: Task, secondsPerFile: number): Promise<FileResult[]> {
     await this.#acquire();
     try {
-      return await this.#attempt(task, secondsPerFile);
+      return await this.#attempt(task, { secondsPerFile, memoryBytes: this.#memoryBytes });
     } finally {
       this.#release();
     }
@@ -72,55 +60,98 @@ export class DecoderPool {
   readonly scan: Scan = async (files) => {
     await this.#acquire();
     try {
-      return await within(
-        START_SECONDS + SCAN_SECONDS * files.length,
-        (signal) => this.#pool.run(files, { name: "scan", signal }) as Promise<Scanned[]>,
-      );
-    } catch {
-      return files.map(() => ({ use: "other" }));
+      return await this.#scanAll(files);
     } finally {
       this.#release();
     }
   };
 
+  /** Ends all processes; what was not answered fails with E_CLOSED. */
   async close(): Promise<void> {
-    try {
-      await this.#pool.destroy();
-    } finally {
-      clearInterval(this.#alive);
-    }
+    this.#closed = true;
+    await Promise.all([...this.#all].map((decoder) => decoder.close()));
   }
 
-  async #attempt(task: Task, secondsPerFile: number): Promise<FileResult[]> {
-    const seconds = START_SECONDS + secondsPerFile * task.files.length;
-    let late = false;
-    let answer: FileResult[] | TaskFailure;
-    try {
-      answer = await within(seconds, (signal) => {
-        signal.addEventListener("abort", () => {
-          late = true;
-        });
-        return this.#pool.run(task, { signal });
-      });
-    } catch {
-      await rm(task.output, { force: true });
-      if (task.files.length > 1) return this.#oneByOne(task, secondsPerFile);
-      const problem = late ? `it took over ${secondsPerFile} s` : "its decoder crashed";
-      return [rejected(problem, task.recipe)];
-    }
-    if ("failed" in answer) throw new MedcossError(answer.failed, answer.values);
-    return answer;
+  async #scanAll(files: ScanFile[]): Promise<Scanned[]> {
+    if (files.length === 0) return [];
+    const allowed = { secondsPerFile: SCAN_SECONDS, memoryBytes: this.#memoryBytes };
+    const { outcome } = await this.#ask({ scan: files }, allowed);
+    if ("answer" in outcome) return (outcome.answer as { scanned: Scanned[] }).scanned;
+    const { file = 0 } = outcome;
+    const before = await this.#scanAll(files.slice(0, file));
+    return [...before, { use: "other" }, ...(await this.#scanAll(files.slice(file + 1)))];
   }
 
-  /** The records of all go to the one output, in order. */
-  async #oneByOne(task: Task, secondsPerFile: number): Promise<FileResult[]> {
+  async #attempt(task: Task, allowed: Allowance, anew = false): Promise<FileResult[]> {
+    const { outcome, fresh } = await this.#ask({ pack: task }, allowed, anew);
+    if ("answer" in outcome) {
+      const { answer } = outcome;
+      if ("failed" in answer) throw new MedcossError(answer.failed, answer.values);
+      return (answer as { results: FileResult[] }).results;
+    }
+    await rm(task.output, { force: true });
+    const { cause, file = 0 } = outcome;
+    const rejected = isToBlame(cause, fresh, file)
+      ? rejection(cause, task.recipe, allowed)
+      : undefined;
+    return this.#inParts(task, file, rejected, allowed);
+  }
+
+  /** Everything but file `file`, and that one alone unless its result is known; records stay in the files' order. */
+  async #inParts(
+    task: Task,
+    file: number,
+    rejected: FileResult | undefined,
+    allowed: Allowance,
+  ): Promise<FileResult[]> {
     const results: FileResult[] = [];
-    for (const file of task.files) {
-      const single = { ...task, files: [file], output: `${task.output}.single` };
-      results.push(...(await this.#attempt(single, secondsPerFile)));
-      await appendFrom(single.output, task.output);
-    }
+    const add = async (files: Task["files"], anew = false) => {
+      if (files.length === 0) return;
+      const part = { ...task, files, output: `${task.output}.part` };
+      results.push(...(await this.#attempt(part, allowed, anew)));
+      await appendFrom(part.output, task.output);
+    };
+    await add(task.files.slice(0, file));
+    if (rejected) results.push(rejected);
+    else await add(task.files.slice(file, file + 1), true);
+    await add(task.files.slice(file + 1));
     return results;
+  }
+
+  /** Asks a process that has time, or a new one. */
+  async #ask(
+    request: Request,
+    allowed: Allowance,
+    anew = false,
+  ): Promise<{ outcome: Outcome; fresh: boolean }> {
+    this.#checkOpen();
+    const decoder = this.#take(anew);
+    const { fresh } = decoder;
+    const outcome = await decoder.run(request, allowed);
+    this.#checkOpen();
+    if (decoder.alive && decoder.residentBytes < KEPT_SHARE * this.#memoryBytes) {
+      this.#idle.push(decoder);
+    } else {
+      await decoder.close();
+      this.#all.delete(decoder);
+    }
+    if (!("answer" in outcome) && outcome.file === undefined && fresh) {
+      const problem = `a decoding process does not start: ${decoder.errors.slice(0, 500)}`;
+      throw new MedcossError("E_INTERNAL", { problem });
+    }
+    return { outcome, fresh };
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new MedcossError("E_CLOSED", { what: "decoder pool" });
+  }
+
+  #take(anew: boolean): DecoderProcess {
+    let decoder = anew ? undefined : this.#idle.pop();
+    while (decoder && !decoder.alive) decoder = this.#idle.pop();
+    decoder ??= new DecoderProcess();
+    this.#all.add(decoder);
+    return decoder;
   }
 
   async #acquire(): Promise<void> {

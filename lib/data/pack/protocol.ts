@@ -3,6 +3,7 @@
  */
 import type { Limits, Preprocessing, Recipe } from "../../config/pack.js";
 import type { ErrorCode } from "../../errors.js";
+import type { Scanned } from "../formats/dicom/scan.js";
 import type { ReportColumns } from "../preprocess/report.js";
 
 /** The same for every task of a run. */
@@ -70,3 +71,15 @@ export interface TaskFailure {
   failed: ErrorCode;
   values: Record<string, string | number>;
 }
+
+/** A file to look at; `folder` stands in for the series of one that has no number. */
+export interface ScanFile {
+  path: string;
+  folder: string;
+}
+
+/** What a decoding process is asked. */
+export type Request = { pack: Task } | { scan: ScanFile[] };
+
+/** Its answer; before that it tells the number of each file that it begins. */
+export type Answer = { results: FileResult[] } | { scanned: Scanned[] } | TaskFailure;

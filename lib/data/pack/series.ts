@@ -8,11 +8,12 @@ import type { Scanned } from "../formats/dicom/scan.js";
 import { nifti } from "../formats/nifti.js";
 import { keyedName } from "./case-key.js";
 import type { FindResult, FoundFile } from "./find.js";
+import type { ScanFile } from "./protocol.js";
 
 const FILES_PER_SCAN = 64;
 
 /** Looks at files in the decoding processes; `folders` stand in for series without a number. */
-export type Scan = (files: Array<{ path: string; folder: string }>) => Promise<Scanned[]>;
+export type Scan = (files: ScanFile[]) => Promise<Scanned[]>;
 
 interface Series {
   key: string;

@@ -1,5 +1,5 @@
 /**
- * A decoding process: turns files into records. It runs apart from the packing process, so that whatever a decoder does
+ * What a decoding process does: turns files into records. It runs apart from the packing process, so that whatever a decoder does
  * costs the file and not the run.
  */
 import { createHash } from "node:crypto";
@@ -26,7 +26,15 @@ import {
 } from "../preprocess/report.js";
 import type { Resample, Tile } from "../preprocess/volume.js";
 import type { Tokenizer } from "../tokenizer.js";
-import type { FileResult, RecordNote, Settings, Task, TaskFailure, TaskFile } from "./protocol.js";
+import type {
+  FileResult,
+  RecordNote,
+  ScanFile,
+  Settings,
+  Task,
+  TaskFailure,
+  TaskFile,
+} from "./protocol.js";
 import { sideOf } from "./split.js";
 
 /** Rows of a table that stay together when several processes share it. */
@@ -41,6 +49,9 @@ interface Prepared {
 
 /** A file that is none to learn from, though nothing is wrong with it. */
 class SkipFile extends Error {}
+
+/** Called with the number of each file that is begun. */
+type OnFile = (index: number) => void;
 
 type Emit = (record: ArrayBufferView) => Promise<void>;
 
@@ -105,7 +116,7 @@ async function packVolume(file: TaskFile, task: Task, emit: Emit): Promise<Prepa
   const tiles: Tile<Int16Array | Float32Array>[] =
     recipe === "ct"
       ? await prepareCt(volume, ct, settings.limits.voxels, resampleAlone)
-      : await prepareMri(volume, mri, resampleAlone);
+      : await prepareMri(volume, mri, settings.limits.voxels, resampleAlone);
   for (const { voxels } of tiles) await emit(voxels);
   return { notes: tiles.map(({ slices }) => ({ slices })), patient, annotated };
 }
@@ -214,16 +225,20 @@ function failure(error: unknown, output: string): TaskFailure {
 }
 
 /** What each file is to a DICOM series. */
-export async function scan(files: Array<{ path: string; folder: string }>): Promise<Scanned[]> {
+export async function scan(files: readonly ScanFile[], onFile: OnFile): Promise<Scanned[]> {
   const results: Scanned[] = [];
-  for (const { path, folder } of files) results.push(await scanFile(path, folder));
+  for (const [index, { path, folder }] of files.entries()) {
+    onFile(index);
+    results.push(await scanFile(path, folder));
+  }
   return results;
 }
 
 /** Packs the files of a task, each on its own. An error that is not a file's own ends the task. */
-export default async function pack(task: Task): Promise<FileResult[] | TaskFailure> {
+export async function pack(task: Task, onFile: OnFile): Promise<FileResult[] | TaskFailure> {
   const results: FileResult[] = [];
   for (const [index, { path }] of task.files.entries()) {
+    onFile(index);
     try {
       results.push(await packFile(task, index));
     } catch (error) {
