@@ -16,6 +16,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -140,34 +141,51 @@ async function useLibrary(run, major) {
   }
 }
 
-/** The demo, then the examples on what it made. @param {ReturnType<typeof shell>} run @param {string} root @param {string} major */
-async function useExamples(run, root, major) {
-  const demo = await run("npx medcoss demo");
+/** The examples as one npm workspace, each with the dependencies that it names. @param {string} folder @param {string} tarball */
+function copyExamples(folder, tarball) {
+  cpSync(join(project, "examples"), folder, { recursive: true });
+  const names = readdirSync(folder).filter((name) => !name.includes("."));
+  for (const name of names) {
+    const file = join(folder, name, "package.json");
+    const manifest = JSON.parse(readFileSync(file, "utf8"));
+    manifest.dependencies.medcoss = `file:/opt/${tarball}`;
+    writeFileSync(file, JSON.stringify(manifest));
+  }
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, workspaces: names }));
+}
+
+/**
+ * The demo, then the examples on what it made.
+ * @param {ReturnType<typeof shell>} run @param {string} root @param {string} tarball
+ */
+async function useExamples(run, root, tarball) {
+  const demo = await run("npx medcoss demo --out ../medcoss-demo");
   check(demo.code === 0 && demo.text.includes("5 pathology"), "demo", demo.text);
-  const app = join(root, HOME, `app-${major}`);
-  cpSync(join(project, "examples"), join(app, "examples"), { recursive: true });
-  const tools = "typescript@5.9 tsx @types/node@20 @lancedb/lancedb";
-  const added = await run(`npm install --no-fund --no-audit ${tools}`);
-  check(added.code === 0, "what the examples need is installed", added.text);
+  const examples = `${HOME}/examples`;
+  copyExamples(join(root, examples), tarball);
+  const added = await run("npm install --no-fund --no-audit", examples);
+  check(added.code === 0, "what the examples name is installed", added.text);
   for (const [module, resolution] of [
     ["node16", "node16"],
     ["esnext", "bundler"],
   ]) {
     const options = `--noEmit --strict --target es2022 --module ${module} --moduleResolution ${resolution} --types node`;
-    const { code, text } = await run(`npx tsc ${options} examples/*/main.ts`);
+    const { code, text } = await run(`npx tsc ${options} */main.ts`, examples);
     check(code === 0, `TypeScript strict, moduleResolution ${resolution}`, text);
   }
-  await run("npx medcoss convert medcoss-demo/run/final/model.safetensors weights.pth");
+  const made = `${HOME}/medcoss-demo`;
+  const weights = "../weights.pth";
+  await run(`npx medcoss convert ${made}/run/final/model.safetensors ${weights}`);
   for (const [name, args, expected] of [
-    ["train-stage", "medcoss-demo/store", "checkpoint runs/xray/"],
+    ["train-stage", `${made}/store`, "checkpoint runs/xray/"],
     ["own-dataset", "", "reconstructions"],
-    ["continue-checkpoint", "weights.pth medcoss-demo/store tiny", "continued.pth"],
-    ["image-search", "medcoss-demo/data/xray medcoss-demo/run", "Most like"],
-    ["resume", "medcoss-demo/store", "Finished."],
-    ["resume", "medcoss-demo/store", "It was finished before."],
+    ["continue-checkpoint", `../${weights} ${made}/store tiny`, "continued.pth"],
+    ["image-search", `${made}/data/xray ${made}/run`, "Most like"],
+    ["resume", `${made}/store`, "Finished."],
+    ["resume", `${made}/store`, "It was finished before."],
     ["two-gpus", "", "gpu-1.json"],
   ]) {
-    const { code, text } = await run(`npx tsx examples/${name}/main.ts ${args}`);
+    const { code, text } = await run(`npm start --silent -- ${args}`, `${examples}/${name}`);
     check(code === 0 && text.includes(expected ?? ""), `example ${name}`, text);
   }
 }
@@ -193,7 +211,7 @@ async function main() {
       const run = await useWith(root, major, tarball);
       if (i === 0) await installLibtorch(run, root, major);
       await useLibrary(run, major);
-      if (i === 0 && flags.demo) await useExamples(run, root, major);
+      if (i === 0 && flags.demo) await useExamples(run, root, tarball);
     }
   } finally {
     rmSync(root, { recursive: true, force: true });
