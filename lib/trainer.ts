@@ -26,6 +26,7 @@ import type {
   NativeStepResult,
   NativeTrainer,
   NativeTrainerOptions,
+  ResampleOptions,
 } from "./native/types.js";
 import { readHeader } from "./safetensors.js";
 
@@ -261,7 +262,9 @@ export function cropResize(
   return settled(async () => loadBinding().cropResize(options), cropResize);
 }
 
-/** Trilinear resampling of one volume; see `NativeBinding.resample`. */
-export function resample(options: Parameters<NativeBinding["resample"]>[0]): Promise<Float32Array> {
+/** Resampling of one volume; see `NativeBinding.resample`. */
+export function resample<Type extends "float32" | "int16" = "float32">(
+  options: ResampleOptions<Type>,
+): Promise<Type extends "int16" ? Int16Array : Float32Array> {
   return settled(async () => loadBinding().resample(options), resample);
 }

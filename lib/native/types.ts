@@ -216,6 +216,31 @@ export interface FeatureDistanceResult {
   seconds: number;
 }
 
+/** Output voxel i of an axis reads input position `i * scale + shift`, in voxels. */
+export interface ResampleOptions<Type extends "float32" | "int16" = "float32"> {
+  /** [z,y,x]. */
+  voxels: Uint8Array | Int16Array | Float32Array;
+  shape: [number, number, number];
+  size: [number, number, number];
+  scale: [number, number, number];
+  shift: [number, number, number];
+  /** Cubic B-splines pass through the voxels and mirror at the outermost centres. Default: linear. */
+  interpolation?: "linear" | "bspline";
+  /**
+   * Smooths every axis whose scale is over 1 by a Gaussian of sigma (scale - 1) / 2, cut at 4 sigma, mirrored at the
+   * outermost centres; as in scikit-image.
+   */
+  antialias?: boolean;
+  /** What positions beyond the outermost centres read: the nearest voxel (default), or the mirrored volume. */
+  boundary?: "nearest" | "mirror";
+  /** Value of positions outside [-0.5, n-0.5) on any axis; without it `boundary` holds there too. */
+  outside?: number;
+  /** Keeps values between the input's least and greatest, which splines overshoot. */
+  keepRange?: boolean;
+  /** Type of the result. int16 rounds, halves to even. */
+  dtype?: Type;
+}
+
 export interface NativeBinding {
   /** sync. */
   buildInfo(): BuildInfo;
@@ -235,19 +260,10 @@ export interface NativeBinding {
     flips: Uint8Array;
     size: number;
   }): Promise<Float32Array>;
-  /**
-   * async. Trilinear resampling of one volume. Output voxel i of an axis reads input position
-   * `i * scale + shift`; positions outside [-0.5, n-0.5) give `outside` when set, else the nearest voxel (the half
-   * voxel around the outermost centres takes their value, as in ITK).
-   */
-  resample(options: {
-    voxels: Float32Array;
-    shape: [number, number, number];
-    size: [number, number, number];
-    scale: [number, number, number];
-    shift: [number, number, number];
-    outside?: number;
-  }): Promise<Float32Array>;
+  /** async. Resampling of one volume on a grid of its own, as float32 or rounded to int16. */
+  resample<Type extends "float32" | "int16" = "float32">(
+    options: ResampleOptions<Type>,
+  ): Promise<Type extends "int16" ? Int16Array : Float32Array>;
   /** async. Lloyd's k-means; an empty cluster takes the sample farthest from its own centre. */
   kmeans(options: KmeansOptions): Promise<KmeansResult>;
   /** async. The distillation loss of replay steps with its gradient; for tests and timing. */

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 
 #include "addon/call.h"
 #include "addon/executor.h"
@@ -111,20 +112,45 @@ Napi::Value CropResize(const Napi::CallbackInfo& info) {
   });
 }
 
+ResampleOptions read_resample_options(const Reader& options) {
+  const auto size = options.integers("size", 3, 1, max_edge);
+  const auto scale = options.numbers("scale", 3);
+  const auto shift = options.numbers("shift", 3);
+  ResampleOptions result;
+  for (size_t axis = 0; axis < 3; axis++) {
+    result.grid[axis] = {size[axis], scale[axis], shift[axis]};
+  }
+  const auto is_second = [&](const char* name, const char* first, const char* second) {
+    return options.has(name) && options.choice(name, {first, second}) == 1;
+  };
+  const auto is_set = [&](const char* name) { return options.has(name) && options.flag(name); };
+  result.spline = is_second("interpolation", "linear", "bspline");
+  result.mirror = is_second("boundary", "nearest", "mirror");
+  result.to_int16 = is_second("dtype", "float32", "int16");
+  result.antialias = is_set("antialias");
+  result.keep_range = is_set("keepRange");
+  if (options.has("outside")) result.outside = options.number("outside");
+  if (result.antialias) {
+    for (const auto& axis : result.grid) {
+      // The tables of filter weights grow with this product.
+      if (std::abs(axis.scale) * static_cast<double>(axis.size) > 2.0 * max_edge) {
+        options.refuse("scale", "a grid of at most " + std::to_string(2 * max_edge) +
+                                    " input voxels per axis, as there is antialias");
+      }
+    }
+  }
+  return result;
+}
+
 Napi::Value Resample(const Napi::CallbackInfo& info) {
   return asynchronous(info, [&] {
     const Reader options(info[0], "options");
     const auto shape = options.integers("shape", 3, 1, max_edge);
-    const auto voxels = options.tensor("voxels", shape, {napi_float32_array});
-    const auto size = options.integers("size", 3, 1, max_edge);
-    const auto scale = options.numbers("scale", 3);
-    const auto shift = options.numbers("shift", 3);
-    std::optional<double> outside;
-    if (options.has("outside")) outside = options.number("outside");
-    ResampleGrid grid;
-    for (size_t axis = 0; axis < 3; axis++) grid[axis] = {size[axis], scale[axis], shift[axis]};
+    const auto voxels = options.tensor(
+        "voxels", shape, {napi_uint8_array, napi_int16_array, napi_float32_array});
+    const ResampleOptions plan = read_resample_options(options);
     return on_shared_executor<at::Tensor>(
-        info, [=] { return resample(voxels, grid, outside); }, to_float32);
+        info, [=] { return resample(voxels, plan); }, plan.to_int16 ? to_int16 : to_float32);
   });
 }
 

@@ -34,6 +34,10 @@ Napi::Value to_float32(Napi::Env env, const at::Tensor& values) {
   return hand_over<Napi::Float32Array>(env, values, at::kFloat);
 }
 
+Napi::Value to_int16(Napi::Env env, const at::Tensor& values) {
+  return hand_over<Napi::Int16Array>(env, values, at::kShort);
+}
+
 Napi::Value to_int32(Napi::Env env, const at::Tensor& values) {
   return hand_over<Napi::Int32Array>(env, values, at::kInt);
 }

@@ -4,7 +4,8 @@ import { prepareCt } from "../../lib/data/preprocess/ct.js";
 import { prepareMri } from "../../lib/data/preprocess/mri.js";
 import { percentiles } from "../../lib/data/preprocess/percentile.js";
 import { resizeItk, tileStarts } from "../../lib/data/preprocess/volume.js";
-import { packDefaults, resampleReference } from "../helpers/packing.js";
+import { resample } from "../../lib/trainer.js";
+import { packDefaults } from "../helpers/packing.js";
 
 type Value = (z: number, y: number, x: number) => number;
 
@@ -37,22 +38,22 @@ t.test("tiles: every stride, the last one aligned to the end", async (t) => {
   t.same(tileStarts(13, 24, 12), [0]);
 });
 
-t.test("ITK's resize keeps the origin and gives 0 beyond half a voxel past the end", async (t) => {
-  const ramp = {
-    voxels: Float32Array.from([1, 2, 3]),
-    shape: [1, 1, 3] as [number, number, number],
+t.test("ITK's resize keeps the origin and gives 0 from half a voxel past the end", async (t) => {
+  const voxels = Float32Array.of(1, 2, 3);
+  const resized = async (width: number) => {
+    const plain = { interpolation: "linear", antialias: false } as const;
+    const size: [number, number, number] = [1, 1, width];
+    const volume = { voxels, shape: [1, 1, 3] as [number, number, number] };
+    return [...(await resizeItk(volume, size, plain, "float32", resample)).voxels];
   };
-  const doubled = await resizeItk(ramp, [1, 1, 6], resampleReference);
-  t.same([...doubled.voxels], [1, 1.5, 2, 2.5, 3, 3]);
-  const eight = await resizeItk(ramp, [1, 1, 12], resampleReference);
-  t.same([...eight.voxels], [1, 1.25, 1.5, 1.75, 2, 2.25, 2.5, 2.75, 3, 3, 3, 0]);
-  const halved = await resizeItk({ ...ramp, voxels: ramp.voxels }, [1, 1, 2], resampleReference);
-  t.same([...halved.voxels], [1, 2.5]);
+  t.same(await resized(6), [1, 1.5, 2, 2.5, 3, 0]);
+  t.same(await resized(12), [1, 1.25, 1.5, 1.75, 2, 2.25, 2.5, 2.75, 3, 3, 0, 0]);
+  t.same(await resized(2), [1, 2.5]);
 });
 
 t.test("CT: 1 mm, tiles, Hounsfield units clipped", async (t) => {
   const scan = volume([10, 6, 6], [5, 2, 2], (z, y, x) => 1000 * (x - 2) + y + z);
-  const tiles = await prepareCt(scan, ct(), limit, resampleReference);
+  const tiles = await prepareCt(scan, ct(), limit, resample);
   t.same(
     tiles.map(({ slices }) => slices),
     [
@@ -72,13 +73,13 @@ t.test("CT: 1 mm, tiles, Hounsfield units clipped", async (t) => {
 t.test("CT: short tiles from 13 slices on, none below; columns instead of rows", async (t) => {
   const value: Value = (_, y, x) => 10 * y + x;
   const short = volume([13, 6, 6], [1, 1, 1], value);
-  const [tile] = await prepareCt(short, ct(), limit, resampleReference);
+  const [tile] = await prepareCt(short, ct(), limit, resample);
   t.same(tile?.slices, [0, 13]);
   t.equal(tile?.voxels[1], 1);
   const turned = volume([13, 6, 6], [1, 1, 1], value);
-  const [other] = await prepareCt(turned, ct({ inPlane: "columns" }), limit, resampleReference);
+  const [other] = await prepareCt(turned, ct({ inPlane: "columns" }), limit, resample);
   t.equal(other?.voxels[1], 10);
-  await t.rejects(prepareCt(volume([12, 6, 6], [1, 1, 1], value), ct(), limit, resampleReference), {
+  await t.rejects(prepareCt(volume([12, 6, 6], [1, 1, 1], value), ct(), limit, resample), {
     code: "E_FILE_CONTENT",
     message: /12 slices/,
   });
@@ -87,7 +88,7 @@ t.test("CT: short tiles from 13 slices on, none below; columns instead of rows",
 t.test("CT: the rim is cut off above a size", async (t) => {
   const bodyCrop = { above: 8, from: 0.25, to: 0.75 };
   const scan = volume([13, 12, 12], [1, 1, 1], (_, y, x) => 100 * y + x);
-  const [tile] = await prepareCt(scan, ct({ bodyCrop }), limit, resampleReference);
+  const [tile] = await prepareCt(scan, ct({ bodyCrop }), limit, resample);
   t.equal(tile?.voxels[0], 303);
   t.equal(tile?.voxels[35], 808);
 });
@@ -102,13 +103,13 @@ t.test("CT: refused without spacing, over the limit, constant or without a numbe
     [volume([13, 6, 6], [1, 1, 1], (z) => 2000 + z), limit, "E_FILE_CONTENT"],
   ];
   for (const [scan, most, code] of cases) {
-    await t.rejects(prepareCt(scan, ct(), most, resampleReference), { code });
+    await t.rejects(prepareCt(scan, ct(), most, resample), { code });
   }
 });
 
 t.test("MRI: middle slices, tiles, z-score after the percentile clip", async (t) => {
   const scan = volume([20, 9, 9], undefined, (z, y, x) => (x + y * z) % 17);
-  const tiles = await prepareMri(scan, mri(), resampleReference);
+  const tiles = await prepareMri(scan, mri(), limit, resample);
   t.same(
     tiles.map(({ slices }) => slices),
     [2, 4, 6, 8, 10, 12, 14].map((start) => [start, start + 4]),
@@ -123,16 +124,16 @@ t.test("MRI: middle slices, tiles, z-score after the percentile clip", async (t)
 
 t.test("MRI: values that are not finite, constant tiles, too few slices", async (t) => {
   const holes = volume([20, 6, 6], undefined, (z, y, x) => (x === 0 ? Number.NaN : y * x + z));
-  for (const { voxels } of await prepareMri(holes, mri(), resampleReference)) {
+  for (const { voxels } of await prepareMri(holes, mri(), limit, resample)) {
     t.ok(voxels.every(Number.isFinite));
   }
   const half = volume([20, 6, 6], undefined, (z, _, x) => (z < 10 ? 0 : x));
-  const tiles = await prepareMri(half, mri({ inPlane: "columns" }), resampleReference);
+  const tiles = await prepareMri(half, mri({ inPlane: "columns" }), limit, resample);
   t.same(tiles[0]?.slices, [8, 12]);
   const ends = volume([20, 6, 6], undefined, (z) => (z === 0 ? 1 : 0));
-  await t.rejects(prepareMri(ends, mri(), resampleReference), { code: "E_FILE_CONTENT" });
+  await t.rejects(prepareMri(ends, mri(), limit, resample), { code: "E_FILE_CONTENT" });
   const flat = volume([4, 6, 6], undefined, (_, y, x) => x + y);
-  await t.rejects(prepareMri(flat, mri(), resampleReference), { message: /3 of 4 slices/ });
+  await t.rejects(prepareMri(flat, mri(), limit, resample), { message: /3 of 4 slices/ });
 });
 
 t.test("percentiles as NumPy gives them", async (t) => {

@@ -6,7 +6,15 @@ import type { Preprocessing, Recipe } from "../../config/pack.js";
 import type { RecordFormat } from "../dataset.js";
 
 /** Raised when a recipe makes other values from the same parameters. */
-const REVISION = 1;
+const revisions: Record<Recipe, number> = { report: 1, xray: 1, pathology: 1, ct: 2, mri: 1 };
+
+/**
+ * Options that a recipe got later, with the values that stand for what it did before. They are left out, so that what was
+ * packed then can still be added to.
+ */
+const later: { [Name in Recipe]?: Partial<Preprocessing[Name]> } = {
+  mri: { interpolation: "linear", antialias: false, spacingMm: undefined },
+};
 
 /** Layout of the records that a recipe makes. */
 export function recordFormat(recipe: Recipe, options: Preprocessing): RecordFormat {
@@ -31,8 +39,12 @@ export function parameters(
   options: Preprocessing,
   tokenizerDigest?: string,
 ): Record<string, unknown> {
+  const before: Record<string, unknown> = later[recipe] ?? {};
+  const own = Object.entries(options[recipe]).filter(
+    ([key, value]) => !(key in before && before[key] === value),
+  );
   const tokenizer = recipe === "report" ? { tokenizer: tokenizerDigest } : {};
-  return { recipe, revision: REVISION, ...options[recipe], ...tokenizer };
+  return { recipe, revision: revisions[recipe], ...Object.fromEntries(own), ...tokenizer };
 }
 
 /** SHA-256 of parameters, in hexadecimal. */

@@ -1,18 +1,30 @@
 /**
- * What CT and MRI share: tiles along the depth, ITK's linear resize, and the order of the in-plane axes.
+ * What CT and MRI share: tiles along the depth, resizing in the conventions of ITK and of scikit-image, and the order of
+ * the in-plane axes.
  */
 import { MedcossError } from "../../errors.js";
 import type { NativeBinding } from "../../native/types.js";
 
 export type Shape = [number, number, number];
 
-/** Trilinear resampling, as the addon does it. */
+/** Resampling, as the addon does it. */
 export type Resample = NativeBinding["resample"];
 
-export interface Volume {
+export interface Volume<Voxels extends Float32Array | Int16Array = Float32Array | Int16Array> {
   /** [z,y,x]. */
-  voxels: Float32Array;
+  voxels: Voxels;
   shape: Shape;
+}
+
+/** What records of volumes are made of. */
+type ElementType = "float32" | "int16";
+type ArrayOf<Type extends ElementType> = Type extends "int16" ? Int16Array : Float32Array;
+
+/** How values between voxels are found. */
+export interface Sampling {
+  interpolation: "linear" | "bspline";
+  /** Whether an axis is smoothed before it shrinks. */
+  antialias: boolean;
 }
 
 /** First slice of each tile: every `stride`, the last one moved back to end with the volume. */
@@ -22,76 +34,94 @@ export function tileStarts(depth: number, tile: number, stride: number): number[
   return Array.from({ length: count }, (_, i) => Math.min(i * stride, depth - tile));
 }
 
-/** A box of a volume; ends are exclusive. */
-export function cut(volume: Volume, from: Shape, to: Shape): Volume {
-  const [, height, width] = volume.shape;
+function like<Voxels extends Float32Array | Int16Array>(voxels: Voxels, length: number): Voxels {
+  const made = voxels instanceof Int16Array ? new Int16Array(length) : new Float32Array(length);
+  return made as Voxels;
+}
+
+/** A box of a volume; ends are exclusive. What lies outside the volume has the value `outside`. */
+export function cut<Voxels extends Float32Array | Int16Array>(
+  volume: Volume<Voxels>,
+  from: Shape,
+  to: Shape,
+  outside = 0,
+): Volume<Voxels> {
+  const [depth, height, width] = volume.shape;
   const shape = [to[0] - from[0], to[1] - from[1], to[2] - from[2]] as Shape;
-  const voxels = new Float32Array(shape[0] * shape[1] * shape[2]);
-  let at = 0;
-  for (let z = from[0]; z < to[0]; z++) {
-    for (let y = from[1]; y < to[1]; y++, at += shape[2]) {
+  const voxels = like(volume.voxels, shape[0] * shape[1] * shape[2]);
+  const [left, right] = [Math.max(0, from[2]), Math.min(width, to[2])];
+  if (outside !== 0) voxels.fill(outside);
+  for (let z = Math.max(0, from[0]); z < Math.min(depth, to[0]); z++) {
+    for (let y = Math.max(0, from[1]); y < Math.min(height, to[1]); y++) {
       const row = (z * height + y) * width;
-      voxels.set(volume.voxels.subarray(row + from[2], row + to[2]), at);
+      const at = ((z - from[0]) * shape[1] + y - from[1]) * shape[2] + left - from[2];
+      voxels.set(volume.voxels.subarray(row + left, row + right), at);
     }
   }
   return { voxels, shape };
 }
 
 /** Slices from `from` to `to - 1`, sharing the volume's memory. */
-export function slices(volume: Volume, from: number, to: number): Volume {
+export function slices<Voxels extends Float32Array | Int16Array>(
+  volume: Volume<Voxels>,
+  from: number,
+  to: number,
+): Volume<Voxels> {
   const [, height, width] = volume.shape;
   const area = height * width;
-  const voxels = volume.voxels.subarray(from * area, to * area);
+  const voxels = volume.voxels.subarray(from * area, to * area) as Voxels;
   return { voxels, shape: [to - from, height, width] };
 }
 
-/** The first output index of each axis that lies outside the input in ITK's sense: over half a voxel past the end. */
-function insideOf(input: Shape, size: Shape): Shape {
-  return size.map((n, axis) => {
-    const extent = input[axis] as number;
-    return Math.min(n, Math.floor(((extent - 0.5) * n) / extent) + 1);
-  }) as Shape;
-}
-
-function clearOutside(voxels: Float32Array, size: Shape, inside: Shape): void {
-  const [depth, height, width] = size;
-  if (inside.every((n, axis) => n === size[axis])) return;
-  for (let z = 0; z < depth; z++) {
-    for (let y = 0; y < height; y++) {
-      const row = (z * height + y) * width;
-      const kept = z < inside[0] && y < inside[1] ? inside[2] : 0;
-      voxels.fill(0, row + kept, row + width);
-    }
-  }
+function scaleOf(from: Shape, to: Shape): Shape {
+  return to.map((n, axis) => (from[axis] as number) / n) as Shape;
 }
 
 /**
- * ITK's linear resize: spacing rescaled, origin kept, so output voxel i reads input position i n / m without the half
- * voxel of other conventions; outside the input there is 0.
+ * ITK's resize: spacing rescaled, origin kept, so output voxel i reads input position i n / m without the half voxel of
+ * other conventions. From half a voxel past the last centre on there is 0.
  */
-export async function resizeItk(volume: Volume, size: Shape, resample: Resample): Promise<Volume> {
-  const scale = size.map((n, axis) => (volume.shape[axis] as number) / n) as Shape;
-  const voxels = await resample({ ...volume, size, scale, shift: [0, 0, 0] });
-  clearOutside(voxels, size, insideOf(volume.shape, size));
-  return { voxels, shape: size };
+export async function resizeItk<Type extends ElementType>(
+  { voxels, shape }: Volume,
+  size: Shape,
+  { interpolation, antialias }: Sampling,
+  dtype: Type,
+  resample: Resample,
+): Promise<Volume<ArrayOf<Type>>> {
+  const boundary = interpolation === "bspline" ? "mirror" : "nearest";
+  const grid = { size, scale: scaleOf(shape, size), shift: [0, 0, 0] as Shape };
+  const found = await resample({
+    ...{ voxels, shape, ...grid, interpolation, antialias, boundary, outside: 0, dtype },
+  });
+  return { voxels: found, shape: size };
 }
 
-/** Resize with voxel centres kept in place (scikit-image's convention), the nearest voxel outside. */
-export async function resizeCentred(
-  volume: Volume,
+/**
+ * scikit-image's resize: the volume's ends are kept in place, it mirrors at the outermost centres, and values stay between
+ * its least and greatest.
+ */
+export async function resizeCentred<Type extends ElementType>(
+  { voxels, shape }: Volume,
   size: Shape,
+  { interpolation, antialias }: Sampling,
+  dtype: Type,
   resample: Resample,
-): Promise<Volume> {
-  const scale = size.map((n, axis) => (volume.shape[axis] as number) / n) as Shape;
-  const shift = scale.map((step) => step / 2 - 0.5) as Shape;
-  const voxels = await resample({ ...volume, size, scale, shift });
-  return { voxels, shape: size };
+): Promise<Volume<ArrayOf<Type>>> {
+  const scale = scaleOf(shape, size);
+  const grid = { size, scale, shift: scale.map((step) => step / 2 - 0.5) as Shape };
+  const found = await resample({
+    ...{ voxels, shape, ...grid, interpolation, antialias, dtype },
+    ...{ boundary: "mirror", keepRange: true },
+  });
+  return { voxels: found, shape: size };
 }
 
 /** Exchanges the two in-plane axes. */
-export function transposeInPlane(volume: Volume): Volume {
+export function transposeInPlane<Voxels extends Float32Array | Int16Array>(
+  volume: Volume<Voxels>,
+): Volume<Voxels> {
   const [depth, height, width] = volume.shape;
-  const voxels = new Float32Array(volume.voxels.length);
+  const voxels = like(volume.voxels, volume.voxels.length);
   let at = 0;
   for (let z = 0; z < depth; z++) {
     for (let x = 0; x < width; x++) {
@@ -103,8 +133,20 @@ export function transposeInPlane(volume: Volume): Volume {
   return { voxels, shape: [depth, width, height] };
 }
 
+/** Cuts the middle of every slice out, filled up with `outside` where a slice is smaller. */
+export function fitInPlane<Voxels extends Float32Array | Int16Array>(
+  volume: Volume<Voxels>,
+  [height, width]: [number, number],
+  outside: number,
+): Volume<Voxels> {
+  const top = Math.floor((volume.shape[1] - height) / 2);
+  const left = Math.floor((volume.shape[2] - width) / 2);
+  const [depth] = volume.shape;
+  return cut(volume, [0, top, left], [depth, top + height, left + width], outside);
+}
+
 /** Replaces what is not finite by the least finite value; throws E_FILE_CONTENT where nothing can be learned. */
-export function checkContent({ voxels }: Volume): void {
+export function checkContent({ voxels }: Volume): { low: number; high: number } {
   let low = Number.POSITIVE_INFINITY;
   let high = Number.NEGATIVE_INFINITY;
   let finite = 0;
@@ -117,8 +159,17 @@ export function checkContent({ voxels }: Volume): void {
   }
   if (finite === 0) throw new MedcossError("E_FILE_CONTENT", { problem: "no finite voxel" });
   if (low === high) throw new MedcossError("E_FILE_CONTENT", { problem: "a constant volume" });
-  if (finite === voxels.length) return;
+  if (finite === voxels.length) return { low, high };
   for (let i = 0; i < voxels.length; i++) if (!Number.isFinite(voxels[i])) voxels[i] = low;
+  return { low, high };
+}
+
+/** Throws E_FILE_TOO_LARGE where a volume is to be resampled to more voxels than `limit`. */
+export function checkSize(size: Shape, spacing: string, limit: number): void {
+  const voxels = size[0] * size[1] * size[2];
+  if (voxels <= limit) return;
+  const claimed = `${voxels} voxels of ${spacing} mm`;
+  throw new MedcossError("E_FILE_TOO_LARGE", { claimed, limit: `${limit} voxels` });
 }
 
 /** Whether all voxels are equal. */
