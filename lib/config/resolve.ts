@@ -35,6 +35,7 @@ export interface Training {
   device: string;
   precision: "fp32" | "bf16";
   threads: number;
+  workers: number;
   seed: number;
   startFrom?: string;
   startPositions: boolean;
@@ -92,6 +93,7 @@ function settle(parsed: Parsed): Training {
     device: parsed.device,
     precision: parsed.precision,
     threads: parsed.threads ?? physicalCores(),
+    workers: parsed.workers,
     seed: parsed.seed,
     startFrom: parsed.startFrom,
     startPositions: parsed.startPositions,
@@ -160,7 +162,7 @@ export function resolveStage(
  * them. On another device or number of threads the same sums are rounded otherwise.
  */
 const free = new Set([
-  ...["store", "bufferStore", "data", "out", "device", "threads"],
+  ...["store", "bufferStore", "data", "out", "device", "threads", "workers"],
   ...["logEvery", "validateEvery", "checkpoint", "reconstructions", "nonFiniteLimit"],
 ]);
 /** Fields that only say how long stages are: they hold for the steps that are still to come. */

@@ -106,6 +106,14 @@ const training = {
     .max(1024)
     .optional()
     .describe("Threads of one operation, for the whole process; by default the physical cores."),
+  workers: z
+    .int()
+    .min(0)
+    .max(64)
+    .default(1)
+    .describe(
+      "Threads that read a store and make its batches; 0: the main one. Batches are the same for any number.",
+    ),
   seed: z.int().min(0).default(0).describe("Seed of every random draw."),
   startFrom: z
     .string()

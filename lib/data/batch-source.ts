@@ -2,8 +2,11 @@
 import type { Batch, InputKind } from "../batch.js";
 import type { Tokenizer } from "./tokenizer.js";
 
+/** What masking asks of a tokenizer. */
+export type WordPieces = Pick<Tokenizer, "special" | "vocabularySize" | "isContinuation">;
+
 export interface WordMaskOptions {
-  tokenizer: Tokenizer;
+  tokenizer: WordPieces;
   /** Whether padding takes part in the quota, as published, or real tokens only. */
   quota: "padded-length" | "real-tokens";
   /** Share of pieces to predict. */
@@ -30,6 +33,8 @@ export interface BatchOptions {
   wordMask?: WordMaskOptions;
   /** Images: random resized crop; without it the whole image. */
   crop?: CropOptions;
+  /** Threads that make the batches of a store's data set; by default none but this one. */
+  workers?: number;
 }
 
 export interface BatchSource {
@@ -37,6 +42,8 @@ export interface BatchSource {
   readonly batchesPerEpoch: number;
   /** The batch of `step`, which is the `ordinal`-th of this source; by default the two are one. */
   batch(step: number, ordinal?: number): Promise<Batch>;
+  /** Batches to ask for before the first of them is used. */
+  readonly ahead: number;
   /** Which records of the dataset make up that batch, in order. */
   indices(step: number, ordinal?: number): Uint32Array;
 }

@@ -7,7 +7,10 @@ import { MedcossError } from "../errors.js";
 import { Draws, Purpose } from "../random.js";
 import { imageFlip, randomCrop, volumeFlips } from "./augment.js";
 import type { BatchOptions, BatchSource } from "./batch-source.js";
-import { allocate, type Dataset, type RecordArray, recordSize } from "./dataset.js";
+import { allocate, type Dataset, type RecordArray, recordBytes, recordSize } from "./dataset.js";
+import { originOf, recycle } from "./loader/loader.js";
+import { planOf } from "./loader/plan.js";
+import type { Plan } from "./loader/protocol.js";
 import { sampler } from "./sampler.js";
 import { IGNORE, maskWords } from "./word-mask.js";
 
@@ -21,9 +24,13 @@ interface Records {
   lengths: Int32Array;
 }
 
-async function readRecords(dataset: Dataset, indices: Uint32Array): Promise<Records> {
+async function readRecords(
+  dataset: Dataset,
+  indices: Uint32Array,
+  memory: ArrayBufferLike | undefined,
+): Promise<Records> {
   const size = recordSize(dataset.record);
-  const data = allocate(dataset.record.dtype, size * indices.length);
+  const data = allocate(dataset.record.dtype, size * indices.length, memory);
   const lengths = new Int32Array(indices.length);
   const reads = Array.from(indices, async (index, i) => {
     const view = { data: data.subarray(i * size, (i + 1) * size), length: 0 };
@@ -134,9 +141,10 @@ async function assemble(
   indices: Uint32Array,
   options: BatchOptions,
   key: { stage: number; step: number },
+  memory: ArrayBufferLike | undefined,
 ): Promise<Batch> {
   const stream: Stream = (purpose) => new Draws(options.seed, key.stage, key.step, purpose);
-  const records = await readRecords(dataset, indices);
+  const records = await readRecords(dataset, indices, memory);
   switch (dataset.kind) {
     case "text":
       return textBatch(records, options, stream);
@@ -147,11 +155,34 @@ async function assemble(
   }
 }
 
+/** A source that makes its batches in this thread. */
+export interface MemorySource extends BatchSource {
+  /** `memory` takes the records; by default new memory. */
+  batch(step: number, ordinal?: number, memory?: ArrayBufferLike): Promise<Batch>;
+}
+
+/** The source itself, or where threads are wanted and the data set is a store's, one whose batches they make. */
+function withWorkers(
+  use: Plan["use"],
+  dataset: Dataset,
+  options: BatchOptions,
+  source: MemorySource,
+): MemorySource {
+  const { workers = 0, batchSize } = options;
+  const origin = workers > 0 ? originOf(dataset) : undefined;
+  if (!origin) return source;
+  const { loader, records } = origin;
+  const plan = planOf(use, records, options);
+  const place = { workers, bytes: batchSize * recordBytes(dataset.record) };
+  const batch = (step: number, ordinal = step) => loader.batch(plan, { step, ordinal }, place);
+  return { ...source, batch, ahead: workers + 1 };
+}
+
 /**
  * Batches for training. Step s belongs to epoch floor(s / batchesPerEpoch); each epoch has a fresh permutation, and what
  * does not fill a batch is dropped. Throws E_ARGUMENT where the dataset does not hold one batch.
  */
-export function trainingBatches(dataset: Dataset, options: BatchOptions): BatchSource {
+export function trainingBatches(dataset: Dataset, options: BatchOptions): MemorySource {
   checkRecord(dataset);
   const { batchSize, stage } = options;
   const least = options.sampling === "permutation" ? batchSize : 1;
@@ -164,19 +195,21 @@ export function trainingBatches(dataset: Dataset, options: BatchOptions): BatchS
     });
   }
   const indices = sampler({ ...options, length: dataset.length });
-  return {
+  return withWorkers("training", dataset, options, {
     kind: dataset.kind,
     batchesPerEpoch: Math.floor(dataset.length / batchSize),
     indices,
-    batch: (step, ordinal) => assemble(dataset, indices(step, ordinal), options, { stage, step }),
-  };
+    batch: (step, ordinal, memory) =>
+      assemble(dataset, indices(step, ordinal), options, { stage, step }, memory),
+    ahead: 1,
+  });
 }
 
 /**
  * Batches for validation: every record in order, the last batch as small as it must be, nothing augmented; the words to
  * predict depend on seed and batch only.
  */
-export function validationBatches(dataset: Dataset, options: BatchOptions): BatchSource {
+export function validationBatches(dataset: Dataset, options: BatchOptions): MemorySource {
   checkRecord(dataset);
   const { batchSize } = options;
   const plain = { ...options, training: false };
@@ -185,31 +218,47 @@ export function validationBatches(dataset: Dataset, options: BatchOptions): Batc
     const count = Math.max(0, Math.min(batchSize, dataset.length - first));
     return Uint32Array.from({ length: count }, (_, i) => first + i);
   };
-  return {
+  const stage = VALIDATION_STAGE;
+  return withWorkers("validation", dataset, options, {
     kind: dataset.kind,
     batchesPerEpoch: Math.ceil(dataset.length / batchSize),
     indices,
-    batch: (step) => assemble(dataset, indices(step), plain, { stage: VALIDATION_STAGE, step }),
-  };
+    batch: (step, _ordinal, memory) =>
+      assemble(dataset, indices(step), plain, { stage, step }, memory),
+    ahead: 1,
+  });
 }
 
-/** The batches of steps `from` to `to - 1`, each begun while the one before it is in use. */
+/**
+ * The batches of steps `from` to `to - 1`, with `ahead` of them begun while one is in use (by default 1). A batch counts
+ * until the next one is asked for; then its memory may serve another.
+ */
 export async function* prefetch(
-  source: Pick<BatchSource, "batch">,
+  source: Pick<BatchSource, "batch"> & Partial<Pick<BatchSource, "ahead">>,
   from: number,
   to: number,
 ): AsyncGenerator<{ step: number; batch: Batch; waitMs: number }> {
-  const begin = (step: number) => {
-    const batch = source.batch(step);
-    batch.catch(() => undefined);
-    return batch;
+  const { ahead = 1 } = source;
+  const begun: Array<Promise<Batch>> = [];
+  let next = from;
+  const begin = () => {
+    for (; next < to && begun.length < ahead; next++) {
+      const batch = source.batch(next);
+      batch.catch(() => undefined);
+      begun.push(batch);
+    }
   };
-  let next = from < to ? begin(from) : undefined;
-  for (let step = from; step < to && next; step++) {
-    const started = performance.now();
-    const batch = await next;
-    const waitMs = performance.now() - started;
-    next = step + 1 < to ? begin(step + 1) : undefined;
-    yield { step, batch, waitMs };
+  try {
+    for (let step = from; step < to; step++) {
+      begin();
+      const started = performance.now();
+      const batch = (await begun.shift()) as Batch;
+      const waitMs = performance.now() - started;
+      begin();
+      yield { step, batch, waitMs };
+      recycle(batch);
+    }
+  } finally {
+    for (const batch of begun) batch.then(recycle, () => undefined);
   }
 }

@@ -53,17 +53,21 @@ export function recordBytes(record: RecordFormat): number {
   return recordSize(record) * BYTES[record.dtype];
 }
 
-/** A zeroed array of `count` values of the record's type. */
-export function allocate(dtype: RecordType, count: number): RecordArray {
+/** An array of `count` values of the record's type: zeroed, or the first ones of `memory`. */
+export function allocate(
+  dtype: RecordType,
+  count: number,
+  memory: ArrayBufferLike = new ArrayBuffer(count * BYTES[dtype]),
+): RecordArray {
   switch (dtype) {
     case "u8":
-      return new Uint8Array(count);
+      return new Uint8Array(memory, 0, count);
     case "i16":
-      return new Int16Array(count);
+      return new Int16Array(memory, 0, count);
     case "f32":
-      return new Float32Array(count);
+      return new Float32Array(memory, 0, count);
     case "i32":
-      return new Int32Array(count);
+      return new Int32Array(memory, 0, count);
   }
 }
 

@@ -5,8 +5,7 @@
  * Invariant: special pieces and padding are never predicted; a word is chosen whole or not at all.
  */
 import type { Draws } from "../random.js";
-import type { WordMaskOptions } from "./batch-source.js";
-import type { Tokenizer } from "./tokenizer.js";
+import type { WordMaskOptions, WordPieces } from "./batch-source.js";
 
 /** Label of a position that is not predicted. */
 export const IGNORE = -100;
@@ -20,7 +19,7 @@ interface Word {
 }
 
 /** Runs of pieces; a continuation joins the word before it. The class token and separators are left out. */
-function wordsOf(ids: Int32Array, end: number, tokenizer: Tokenizer): Word[] {
+function wordsOf(ids: Int32Array, end: number, tokenizer: WordPieces): Word[] {
   const { classification, separator, pad } = tokenizer.special;
   const words: Word[] = [];
   for (let i = 0; i < end; i++) {

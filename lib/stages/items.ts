@@ -78,7 +78,7 @@ export function datasetItems(
         const { batches, ordinal } = at(step);
         return batches.source.batch(step, ordinal);
       };
-      for await (const loaded of prefetch({ batch }, from, to)) {
+      for await (const loaded of prefetch({ batch, ahead: own.source.ahead }, from, to)) {
         const { batches } = at(loaded.step);
         const objective = batches === own ? "plain" : "replay";
         yield { objective, modality: batches.modality, ...loaded };

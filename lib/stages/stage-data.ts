@@ -97,6 +97,7 @@ function batchOptions(parts: Keyed, training: Training): BatchOptions {
     sampling: parts.stage > 1 ? sampling.current : "permutation",
     channelOrder: images.channelOrder,
     crop: { scale: images.cropScale, ratio: images.cropRatio },
+    workers: training.workers,
     wordMask: parts.tokenizer && {
       tokenizer: parts.tokenizer,
       quota: masking.quota,
