@@ -4,7 +4,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { commandPages } from "../lib/cli/document.js";
 import { createProgram } from "../lib/cli/program.js";
-import { fieldTable, fillGenerated, presetTable } from "../lib/config/document.js";
+import { fieldTable, fillGenerated, packPresetTable, presetTable } from "../lib/config/document.js";
 import { jsonSchema } from "../lib/config/json-schema.js";
 import { errorTable } from "../lib/errors.js";
 
@@ -18,6 +18,7 @@ function fill(page: string, parts: Record<string, string>): void {
 }
 
 fill("configuration.md", { fields: fieldTable(), presets: presetTable() });
+fill("your-data.md", { "pack presets": packPresetTable() });
 fill("errors.md", { errors: errorTable() });
 fill("cli.md", { commands: commandPages(await createProgram()) });
 writeFileSync(

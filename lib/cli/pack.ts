@@ -38,6 +38,7 @@ const kindRecipes: Record<string, Recipe> = {
 interface Options {
   out: string;
   sources: Source[];
+  preset?: string;
   tokenizer?: string;
   splitColumn?: string;
   casePattern?: string;
@@ -165,6 +166,7 @@ export function register(program: Command): void {
         return text;
       },
     )
+    .option("--preset <name>", "volumes as published, or with proportions kept: physical")
     .option("--tokenizer <file>", "tokenizer.json or vocab.txt (WordPiece)")
     .option("--split-column <name>", "column that says train, validation or test")
     .option("--case-pattern <regex>", "its first group in a file's path is the patient or case")

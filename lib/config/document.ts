@@ -1,10 +1,12 @@
 /**
- * The generated parts of docs/configuration.md: the table of fields and the table of presets.
+ * The generated parts of docs/configuration.md and docs/your-data.md: the tables of fields and of presets.
  *
  * Invariant: everything comes from the schemas and the presets; a test compares the file with this text.
  */
 import { z } from "zod";
 import { behaviourSchema } from "./behaviour.js";
+import { packSchema } from "./pack.js";
+import { packPresets } from "./pack-presets.js";
 import { presets } from "./presets.js";
 import { pretrainSchema } from "./training.js";
 
@@ -81,6 +83,19 @@ export function presetTable(): string {
     text,
   ]);
   return table(["option", "published", "corrected", "meaning"], rows);
+}
+
+/** What the preset `physical` of `pack` changes under `preprocessing`, with the published values. */
+export function packPresetTable(): string {
+  const node = jsonOf(packSchema).properties?.preprocessing as Node;
+  const published = new Map(fieldsOf(node, "").map(({ name, fallback }) => [name, fallback]));
+  const rows = Object.entries(packPresets.physical).map(([name, { value, why }]) => [
+    code(name),
+    published.get(name) || "none",
+    code(value),
+    why,
+  ]);
+  return table(["option", "published", "physical", "why"], rows);
 }
 
 const mark = (name: string) => `<!-- generated: ${name} -->`;

@@ -137,6 +137,10 @@ function isPattern(text: string): boolean {
 
 export const packSchema = z.strictObject({
   out: z.string().min(1).describe("Folder of the store; made if need be, added to if it exists."),
+  preset: z
+    .enum(["published", "physical"])
+    .default("published")
+    .describe("How volumes are prepared: as published, or with their proportions kept."),
   sources: z.array(source).min(1, "Expected at least one source").describe("What to pack."),
   tokenizer: z
     .string()

@@ -1,7 +1,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
-import { fieldTable, fillGenerated, presetTable } from "../../lib/config/document.js";
+import {
+  fieldTable,
+  fillGenerated,
+  packPresetTable,
+  presetTable,
+} from "../../lib/config/document.js";
 import { jsonSchema, schemas } from "../../lib/config/json-schema.js";
 import { packageRoot } from "../helpers/package-root.js";
 
@@ -12,6 +17,12 @@ t.test("docs/configuration.md is what the schemas say", async (t) => {
   t.equal(page, fillGenerated(page, "fields", fieldTable()));
   t.equal(page, fillGenerated(page, "presets", presetTable()));
   t.throws(() => fillGenerated(page, "nothing", ""), /no marks/);
+});
+
+t.test("docs/your-data.md has the presets of pack", async (t) => {
+  const text = readFileSync(join(docs, "your-data.md"), "utf8");
+  t.equal(text, fillGenerated(text, "pack presets", packPresetTable()));
+  t.match(text, /\| `mri.antialias` \| `false` \| `true` \|/);
 });
 
 t.test("docs/pretrain.schema.json is the schema of a run", async (t) => {

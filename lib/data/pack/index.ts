@@ -10,12 +10,11 @@ import { join, resolve } from "node:path";
 import {
   type PackConfig,
   type PackSource,
-  packSchema,
   type Recipe,
   type ResolvedPack,
   recipeKinds,
 } from "../../config/pack.js";
-import { parseConfig } from "../../config/parse.js";
+import { resolvePack } from "../../config/pack-presets.js";
 import { MedcossError } from "../../errors.js";
 import { writing } from "../../files.js";
 import { lockFolder } from "../../lock.js";
@@ -265,7 +264,7 @@ async function runAll(run: Run, groups: Map<string, PackSource[]>): Promise<Pack
  *   E_FILES_REJECTED, E_DISK_FULL, E_INTERRUPTED
  */
 export async function pack(input: PackConfig, hooks: PackHooks = {}): Promise<PackResult> {
-  const config = parseConfig(packSchema, input);
+  const config = resolvePack(input);
   const groups = groupSources(config.sources);
   for (const { path } of config.sources) {
     await stat(path).catch((cause) => {
