@@ -5,7 +5,7 @@
 import sharp from "sharp";
 import { MedcossError } from "../../errors.js";
 import { readTiffTags } from "./tiff-tags.js";
-import type { DecodedImage } from "./types.js";
+import { type DecodedImage, decoding } from "./types.js";
 
 export interface SlideOptions {
   /** Edge of a tile at the wanted magnification, in pixels. */
@@ -28,6 +28,7 @@ interface Mask {
   height: number;
 }
 
+const NAME = "TIFF";
 const MASK_EDGE = 1024;
 /** Without a smaller level the whole slide is decoded for the mask. */
 const MOST_PIXELS = 2 ** 28;
@@ -135,8 +136,8 @@ async function cutTile(path: string, at: [number, number], edge: number): Promis
   return { kind: "image2d", pixels: data, height: edge, width: edge, channels: 3, dtype: "uint8" };
 }
 
-/** The tissue tiles of a slide; throws E_FILE_CONTENT for one without tissue. */
-export async function* slideTiles(path: string, options: SlideOptions): AsyncGenerator<SlideTile> {
+/** Where the tiles of a slide lie, and their edge in its pixels. */
+async function findTiles(path: string, options: SlideOptions) {
   const { width, height, pages = 1 } = await open(path, 0).metadata();
   const { magnification: own } = await readTiffTags(path);
   const { size, magnification: wanted = own } = options;
@@ -144,6 +145,13 @@ export async function* slideTiles(path: string, options: SlideOptions): AsyncGen
   const mask = await tissueMask(path, await maskPage(path, pages, width, height));
   const found = places(mask, width, height, edge, options.tissue);
   if (found.length === 0) throw new MedcossError("E_FILE_CONTENT", { problem: "no tissue" });
-  for (const at of thin(found, options.mostTiles))
-    yield { at, image: await cutTile(path, at, edge) };
+  return { edge, found: thin(found, options.mostTiles) };
+}
+
+/** The tissue tiles of a slide; throws E_FILE_CONTENT for one without tissue. */
+export async function* slideTiles(path: string, options: SlideOptions): AsyncGenerator<SlideTile> {
+  const { edge, found } = await decoding(NAME, path, () => findTiles(path, options));
+  for (const at of found) {
+    yield { at, image: await decoding(NAME, path, () => cutTile(path, at, edge)) };
+  }
 }

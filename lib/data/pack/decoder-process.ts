@@ -26,8 +26,8 @@ const ERROR_CHARACTERS = 4096;
 /** Why a process ended before it answered. */
 export type Cause = "time" | "memory" | "crash";
 
-export type Outcome =
-  | { answer: Answer }
+export type Outcome<Reply = Answer> =
+  | { answer: Reply }
   /** `file` is the one that was being decoded; undefined where the process did not come so far. */
   | { cause: Cause; file?: number };
 
@@ -38,7 +38,7 @@ export interface Allowance {
 
 /** This file's own ending: the sources run as they are in development. */
 const ending = import.meta.url.endsWith(".ts") ? "ts" : "js";
-const program = fileURLToPath(new URL(`./decoder-main.${ending}`, import.meta.url));
+const decoder = new URL(`./decoder-main.${ending}`, import.meta.url);
 
 /** Options of Node.js that this program was started with; none where they belong to a program given as text. */
 function inheritedOptions(): string[] {
@@ -46,8 +46,8 @@ function inheritedOptions(): string[] {
   return process.execArgv.some((option) => text.test(option)) ? [] : process.execArgv;
 }
 
-function start(): ChildProcess {
-  return fork(program, [], {
+function start(program: URL): ChildProcess {
+  return fork(fileURLToPath(program), [], {
     execArgv: [...inheritedOptions(), `--max-old-space-size=${HEAP_MEGABYTES}`],
     env: { ...process.env, VIPS_CONCURRENCY: "1", MALLOC_ARENA_MAX: "2" },
     stdio: ["ignore", "ignore", "pipe", "ipc"],
@@ -64,15 +64,17 @@ function residentBytes(pid: number): number {
   }
 }
 
-export class DecoderProcess {
+export class DecoderProcess<Ask extends object = Request, Reply extends object = Answer> {
   /** Whether no file was decoded in it yet. */
   fresh = true;
-  readonly #child = start();
+  readonly #child: ChildProcess;
   readonly #ended: Promise<void>;
   #alive = true;
   #errors = "";
 
-  constructor() {
+  /** `program` answers messages of the one type with messages of the other, and tells the files it begins. */
+  constructor(program = decoder) {
+    this.#child = start(program);
     this.#child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       this.#errors = (this.#errors + text).slice(-ERROR_CHARACTERS);
     });
@@ -95,7 +97,7 @@ export class DecoderProcess {
   }
 
   /** What the process answers, or why it ended. */
-  async run(request: Request, allowed: Allowance): Promise<Outcome> {
+  async run(request: Ask, allowed: Allowance): Promise<Outcome<Reply>> {
     let file: number | undefined;
     let cause: Cause = "crash";
     let deadline = performance.now() + 1000 * (START_SECONDS + allowed.secondsPerFile);
@@ -108,16 +110,16 @@ export class DecoderProcess {
       else if (performance.now() > deadline) end("time");
     }, WATCH_MS);
     let release = () => undefined as undefined;
-    const answered = new Promise<Outcome>((resolve) => {
-      const onMessage = (message: Answer | { at: number }) => {
-        if (!("at" in message)) return resolve({ answer: message });
+    const answered = new Promise<Outcome<Reply>>((resolve) => {
+      const onMessage = (message: Reply | { at: number }) => {
+        if (!("at" in message)) return resolve({ answer: message as Reply });
         file = message.at;
         deadline = performance.now() + 1000 * allowed.secondsPerFile;
       };
       this.#child.on("message", onMessage);
       release = () => void this.#child.off("message", onMessage);
     });
-    const died = this.#ended.then((): Outcome => ({ cause: this.#causeOf(cause), file }));
+    const died = this.#ended.then((): Outcome<Reply> => ({ cause: this.#causeOf(cause), file }));
     try {
       this.#child.send(request, () => undefined);
       return await Promise.race([answered, died]);
