@@ -15,6 +15,7 @@ export { type ModelName, type ModelSize, models } from "./config/models.js";
 export type { PackConfig } from "./config/pack.js";
 export { type PresetName, presets } from "./config/presets.js";
 export { learningRateAt, type Schedule, stageHorizon } from "./config/schedule.js";
+export { augmentImages } from "./data/augment-images.js";
 export type { Dataset, RecordFormat, RecordView } from "./data/dataset.js";
 export { type PackHooks, type PackResult, pack } from "./data/pack/index.js";
 export { type ModalityInfo, openStore, type Part, type Store } from "./data/store.js";

@@ -6,6 +6,7 @@ t.test("the public interface has exactly these values", async (t) => {
     "ExitCode",
     "MedcossError",
     "Trainer",
+    "augmentImages",
     "behaviourSchema",
     "buildBuffer",
     "buildInfo",
