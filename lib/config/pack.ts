@@ -120,7 +120,7 @@ const limits = z
       .default(60)
       .describe("Time for one file; for each MiB of a table."),
     memoryBytes: whole()
-      .min(2 ** 28)
+      .min(2 ** 29)
       .default(2e9)
       .describe("Memory of a decoding process; one over it is ended and its file rejected."),
   })

@@ -15,7 +15,7 @@ import { dataBeside } from "../formats/raw-volume.js";
 import { isSlide, slideTiles } from "../formats/slide.js";
 import type { Table } from "../formats/types.js";
 import { prepareCt } from "../preprocess/ct.js";
-import { prepareImage } from "../preprocess/image.js";
+import { type CropResize, prepareImage } from "../preprocess/image.js";
 import { prepareMri } from "../preprocess/mri.js";
 import {
   cleanReport,
@@ -55,19 +55,24 @@ type OnFile = (index: number) => void;
 
 type Emit = (record: ArrayBufferView) => Promise<void>;
 
-let resampler: Promise<Resample> | undefined;
+type Native = { resample: Resample; cropResize: CropResize };
 
-/** Loads the addon when the first volume comes. Every core has a process of its own, so one thread is enough. */
-async function loadResampler(): Promise<Resample> {
-  const { configureThreads, resample } = await import("../../trainer.js");
+let native: Promise<Native> | undefined;
+
+/** Every core has a process of its own, so one thread is enough. */
+async function loadNative(): Promise<Native> {
+  const { configureThreads, cropResize, resample } = await import("../../trainer.js");
   configureThreads(1);
-  return resample;
+  return { cropResize, resample };
 }
 
-const resampleAlone: Resample = async (options) => {
-  resampler ??= loadResampler();
-  return (await resampler)(options);
+/** The addon, loaded when the first image or volume comes. */
+const whenNative = (): Promise<Native> => {
+  native ??= loadNative();
+  return native;
 };
+const resampleAlone: Resample = async (options) => (await whenNative()).resample(options);
+const resizeAlone: CropResize = async (options) => (await whenNative()).cropResize(options);
 
 let loaded: { path: string; tokenizer: Promise<Tokenizer> } | undefined;
 
@@ -83,7 +88,7 @@ async function packSlide(path: string, settings: Settings, emit: Emit): Promise<
   const notes: RecordNote[] = [];
   const tiles = slideTiles(path, { size: pathology.size, ...pathology.slide });
   for await (const { at, image } of tiles) {
-    await emit(await prepareImage(image, pathology));
+    await emit(await prepareImage(image, pathology, resizeAlone));
     notes.push({ tile: at });
   }
   return { notes };
@@ -99,7 +104,8 @@ async function packImage({ path }: TaskFile, task: Task, emit: Emit): Promise<Pr
   }
   const image = await format.decode(path, settings);
   const { patient, annotated } = image;
-  await emit(await prepareImage(image, settings.preprocessing[recipe as "xray" | "pathology"]));
+  const options = settings.preprocessing[recipe as "xray" | "pathology"];
+  await emit(await prepareImage(image, options, resizeAlone));
   return { notes: [{}], patient, annotated };
 }
 

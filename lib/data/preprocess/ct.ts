@@ -38,13 +38,19 @@ function clip(voxels: Float32Array, [low, high]: [number, number]): Float32Array
   return isWhole ? whole : voxels;
 }
 
+/** As Python and NumPy round. */
+function roundHalfEven(value: number): number {
+  const below = Math.floor(value);
+  return value - below === 0.5 ? below + (below % 2) : Math.round(value);
+}
+
 /** Voxels along each axis at the wanted spacing: rounded along z, cut off in-plane, as published. */
 function sizeAt(volume: DecodedVolume, spacing: Shape, wanted: Shape): Shape {
   const [depth, height, width] = volume.shape.map((n, axis) => {
     const ratio = (spacing[axis] as number) / (wanted[axis] as number);
     return n * (Math.round(ratio * 1e4) / 1e4);
   }) as Shape;
-  return [Math.round(depth), Math.floor(height), Math.floor(width)].map((n) =>
+  return [roundHalfEven(depth), Math.floor(height), Math.floor(width)].map((n) =>
     Math.max(1, n),
   ) as Shape;
 }

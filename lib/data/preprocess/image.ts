@@ -4,10 +4,14 @@
 import sharp from "sharp";
 import type { Preprocessing } from "../../config/pack.js";
 import { MedcossError } from "../../errors.js";
+import type { NativeBinding } from "../../native/types.js";
 import type { DecodedImage } from "../formats/types.js";
 import { extremes, toBytes } from "./display.js";
 
 type Options = Preprocessing["xray"];
+
+/** Cropping and resizing, as the addon does it. */
+export type CropResize = NativeBinding["cropResize"];
 
 /** Luma as in ITU-R BT.601. */
 function toGrey(pixels: Uint8Array): Uint8Array {
@@ -29,20 +33,62 @@ function toColour(pixels: Uint8Array): Uint8Array {
   return out;
 }
 
-/** A record [size,size,channels]; throws E_FILE_CONTENT for an image of one value. */
-export async function prepareImage(image: DecodedImage, options: Options): Promise<Uint8Array> {
-  const [low, high] = extremes(image.pixels);
-  if (!(low < high)) throw new MedcossError("E_FILE_CONTENT", { problem: "a constant image" });
-  const bytes = toBytes(image);
-  const { size, kernel } = options;
-  const { width, height } = image;
-  const grey = image.channels === 3 && options.channels === 1 ? toGrey(bytes) : bytes;
-  const channels = grey === bytes ? image.channels : 1;
-  const resized = await sharp(grey, { raw: { width, height, channels }, limitInputPixels: false })
+interface Pixels {
+  pixels: Uint8Array;
+  height: number;
+  width: number;
+  channels: 1 | 3;
+}
+
+/** The longest edge that the addon takes. */
+const MOST_EDGE = 65536;
+
+/** Pillow's bicubic filter, to the byte. */
+async function stretchCubic(
+  { pixels, height, width, channels }: Pixels,
+  size: number,
+  cropResize: CropResize,
+): Promise<Uint8Array> {
+  if (Math.max(height, width) > MOST_EDGE) {
+    const claimed = `${height} x ${width} pixels`;
+    throw new MedcossError("E_FILE_TOO_LARGE", { claimed, limit: `${MOST_EDGE} along an edge` });
+  }
+  const values = await cropResize({
+    ...{ pixels, shape: [1, height, width, channels], size },
+    ...{ crops: Float32Array.of(0, 0, height, width), flips: new Uint8Array(1) },
+  });
+  return Uint8Array.from(values, (value) => Math.round(value * 255));
+}
+
+async function stretch(
+  { pixels, height, width, channels }: Pixels,
+  { size, kernel }: Options,
+): Promise<Uint8Array> {
+  const resized = await sharp(pixels, { raw: { width, height, channels }, limitInputPixels: false })
     .resize(size, size, { fit: "fill", kernel })
     .toColourspace(channels === 1 ? "b-w" : "srgb")
     .raw()
     .toBuffer();
-  const record = new Uint8Array(resized);
-  return channels === 1 && options.channels === 3 ? toColour(record) : record;
+  return new Uint8Array(resized);
+}
+
+/** A record [size,size,channels]; throws E_FILE_CONTENT for an image of one value. */
+export async function prepareImage(
+  image: DecodedImage,
+  options: Options,
+  cropResize: CropResize,
+): Promise<Uint8Array> {
+  const [low, high] = extremes(image.pixels);
+  if (!(low < high)) throw new MedcossError("E_FILE_CONTENT", { problem: "a constant image" });
+  const bytes = toBytes(image);
+  const { height, width } = image;
+  const isGrey = image.channels === 3 && options.channels === 1;
+  const given: Pixels = isGrey
+    ? { pixels: toGrey(bytes), height, width, channels: 1 }
+    : { pixels: bytes, height, width, channels: image.channels };
+  const record =
+    options.kernel === "cubic"
+      ? await stretchCubic(given, options.size, cropResize)
+      : await stretch(given, options);
+  return given.channels === 1 && options.channels === 3 ? toColour(record) : record;
 }

@@ -6,7 +6,7 @@ import type { Preprocessing, Recipe } from "../../config/pack.js";
 import type { RecordFormat } from "../dataset.js";
 
 /** Raised when a recipe makes other values from the same parameters. */
-const revisions: Record<Recipe, number> = { report: 1, xray: 1, pathology: 1, ct: 2, mri: 1 };
+const revisions: Record<Recipe, number> = { report: 1, xray: 2, pathology: 2, ct: 2, mri: 1 };
 
 /**
  * Options that a recipe got later, with the values that stand for what it did before. They are left out, so that what was
