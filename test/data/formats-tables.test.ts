@@ -105,6 +105,16 @@ t.test("bad tables: one error each, without the path", async (t) => {
   await t.rejects(csv.decode(join(folder, "none.csv"), options), { code: "E_FILE_UNREADABLE" });
 });
 
+t.test("Parquet whose columns are not those of its schema", async (t) => {
+  const bytes = readFileSync(join(packageRoot, "test/fixtures/reports/none.parquet"));
+  const at = bytes.lastIndexOf("findings");
+  bytes.write("x", at);
+  const path = join(folder, "columns.parquet");
+  writeFileSync(path, bytes);
+  const format = await formatFor(path, "text");
+  await t.rejects(format.decode(path, options), { code: "E_FILE_FORMAT", message: /schema/ });
+});
+
 t.test("a folder of texts is one report each; texts beside a table are not", async (t) => {
   const texts = join(folder, "texts");
   mkdirSync(join(texts, "p1"), { recursive: true });

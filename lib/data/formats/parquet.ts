@@ -11,7 +11,17 @@ const MAGIC = "PAR1";
 /** What the columns of one row group may unpack to. */
 const GROUP_BYTES = 2 ** 29;
 
-function checkGroups({ row_groups: groups }: FileMetaData): void {
+/** The library reads every column of a group and forgets those that are not in the schema, with their errors. */
+function checkColumns({ columns }: FileMetaData["row_groups"][0], known: readonly string[]): void {
+  const paths = columns.map((column) => column.meta_data?.path_in_schema ?? []);
+  const unique = new Set(paths.map((path) => path.join("\n"))).size === paths.length;
+  if (unique && paths.every(([name]) => known.includes(name ?? ""))) return;
+  const problem = "its columns are not those of its schema";
+  throw new MedcossError("E_FILE_FORMAT", { format: NAME, problem });
+}
+
+function checkGroups({ row_groups: groups }: FileMetaData, columns: readonly string[]): void {
+  for (const group of groups) checkColumns(group, columns);
   for (const { total_byte_size: bytes, num_rows: rows } of groups) {
     checkLimit(Number(bytes), GROUP_BYTES, "bytes in a row group");
     checkLimit(Number(rows), GROUP_BYTES, "rows in a row group");
@@ -46,11 +56,11 @@ async function decode(path: string, _options: DecodeOptions): Promise<Table> {
   const { asyncBufferFromFile, parquetMetadataAsync, parquetSchema } = await import("hyparquet");
   const file = await asyncBufferFromFile(path);
   const metadata = await parquetMetadataAsync(file);
-  checkGroups(metadata);
+  const columns = parquetSchema(metadata).children.map(({ element }) => element.name);
+  checkGroups(metadata, columns);
   if (Number(metadata.num_rows) < 1) {
     throw new MedcossError("E_FILE_CONTENT", { problem: "a table without rows" });
   }
-  const columns = parquetSchema(metadata).children.map(({ element }) => element.name);
   const rows = () => readRows(path, file, metadata);
   return { kind: "text", columns, rows };
 }

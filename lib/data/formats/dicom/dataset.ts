@@ -118,10 +118,10 @@ export function readHeader(dataset: DataSet): Header {
 
 /** All numbers of a decimal string; undefined where one is missing or no number. */
 export function decimals(dataset: DataSet, tag: string, count: number): number[] | undefined {
-  const numbers = Array.from({ length: count }, (_, i) => dataset.floatString(tag, i));
-  return numbers.every((n) => n !== undefined && Number.isFinite(n))
-    ? (numbers as number[])
-    : undefined;
+  // The library's own reader of several numbers throws where there are fewer.
+  const parts = dataset.string(tag)?.split("\\") ?? [];
+  const numbers = Array.from({ length: count }, (_, i) => Number.parseFloat(parts[i] ?? ""));
+  return numbers.every(Number.isFinite) ? numbers : undefined;
 }
 
 /** The first data set of a sequence. */

@@ -8,6 +8,8 @@ import { DICOM, PIXEL_DATA, parseDataset } from "./dataset.js";
 
 /** More than this is not held in memory at once. */
 const FILE_BYTES = 2 ** 30;
+/** What a deflated file may unpack to. */
+const UNPACKED_BYTES = 2 ** 28;
 const HEAD_STEPS = [2 ** 16, 2 ** 20];
 
 /** A file's elements with its pixels. */
@@ -16,7 +18,7 @@ export async function readDataset(path: string): Promise<DataSet> {
   try {
     const { size } = await file.stat();
     checkLimit(size, FILE_BYTES, "bytes");
-    return parseDataset(await readFile(file), FILE_BYTES);
+    return parseDataset(await readFile(file), UNPACKED_BYTES);
   } finally {
     await file.close();
   }
@@ -40,12 +42,12 @@ export async function readElements(path: string): Promise<DataSet> {
       const head = Buffer.alloc(bytes);
       await file.read(head, 0, bytes, 0);
       try {
-        return parseDataset(head, FILE_BYTES, PIXEL_DATA);
+        return parseDataset(head, UNPACKED_BYTES, PIXEL_DATA);
       } catch {
         // An element is longer than what was read.
       }
     }
-    return parseDataset(await readFile(file), FILE_BYTES, PIXEL_DATA);
+    return parseDataset(await readFile(file), UNPACKED_BYTES, PIXEL_DATA);
   } finally {
     await file.close();
   }
