@@ -13,6 +13,7 @@ import { type ErrorCode, MedcossError, registry } from "./errors.js";
 import { loadBinding } from "./native/load.js";
 import type {
   BuildInfo,
+  CropResizeOptions,
   FeatureDistanceOptions,
   FeatureDistanceResult,
   KmeansOptions,
@@ -255,11 +256,10 @@ export function featureDistance(options: FeatureDistanceOptions): Promise<Featur
   return settled(async () => loadBinding().featureDistance(options), featureDistance);
 }
 
-/** Crop, antialiased bicubic resize and flip of images; see `NativeBinding.cropResize`. */
-export function cropResize(
-  options: Parameters<NativeBinding["cropResize"]>[0],
-): Promise<Float32Array> {
-  return settled(async () => loadBinding().cropResize(options), cropResize);
+/** Crop, antialiased bicubic resize and flip of images; see `NativeBinding.cropResize`. Resolves to the result. */
+export async function cropResize(options: CropResizeOptions): Promise<Float32Array> {
+  const made = await settled(async () => loadBinding().cropResize(options), cropResize);
+  return options.into ?? made;
 }
 
 /** Resampling of one volume; see `NativeBinding.resample`. */

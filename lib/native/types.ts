@@ -241,6 +241,18 @@ export interface ResampleOptions<Type extends "float32" | "int16" = "float32"> {
   dtype?: Type;
 }
 
+export interface CropResizeOptions {
+  pixels: Uint8Array;
+  shape: [number, number, number, number];
+  /** [B,4] top, left, height, width in pixels. */
+  crops: Float32Array;
+  /** Bit 0: mirror left-right. */
+  flips: Uint8Array;
+  size: number;
+  /** Takes the result, of whose length it is, in shared memory; then the call resolves to an empty array. */
+  into?: Float32Array;
+}
+
 export interface NativeBinding {
   /** sync. */
   buildInfo(): BuildInfo;
@@ -251,15 +263,7 @@ export interface NativeBinding {
   /** sync. Four 32-bit words of Philox 4x32-10; for the contract test of the generator. */
   philox(key: [number, number], counter: [number, number, number, number]): Uint32Array;
   /** async. Crop, antialiased bicubic resize and flip of uint8 images [B,H,W,C] to [B,size,size,C] in [0,1]. */
-  cropResize(options: {
-    pixels: Uint8Array;
-    shape: [number, number, number, number];
-    /** [B,4] top, left, height, width in pixels. */
-    crops: Float32Array;
-    /** Bit 0: mirror left-right. */
-    flips: Uint8Array;
-    size: number;
-  }): Promise<Float32Array>;
+  cropResize(options: CropResizeOptions): Promise<Float32Array>;
   /** async. Resampling of one volume on a grid of its own, as float32 or rounded to int16. */
   resample<Type extends "float32" | "int16" = "float32">(
     options: ResampleOptions<Type>,

@@ -88,10 +88,11 @@ Napi::Value PhiloxWords(const Napi::CallbackInfo& info) {
 
 template <typename Result>
 Napi::Value on_shared_executor(const Napi::CallbackInfo& info, typename Call<Result>::Work work,
-                               typename Call<Result>::Convert convert) {
+                               typename Call<Result>::Convert convert,
+                               const Napi::Object& kept = Napi::Object()) {
   const auto environment = Environment::of(info.Env());
-  auto call = std::make_unique<Call<Result>>(info.Env(), Napi::Object(), std::move(work),
-                                             std::move(convert));
+  auto call =
+      std::make_unique<Call<Result>>(info.Env(), kept, std::move(work), std::move(convert));
   const Napi::Promise promise = call->promise();
   environment->expect();
   environment->shared_executor().post(job_of(*environment, std::move(call)));
@@ -107,8 +108,17 @@ Napi::Value CropResize(const Napi::CallbackInfo& info) {
     const auto flips = options.tensor("flips", {shape[0]}, {napi_uint8_array});
     const int64_t size = options.integer("size", 1, max_edge);
     check_crops(crops, shape[1], shape[2], "options.crops");
-    return on_shared_executor<at::Tensor>(
-        info, [=] { return crop_resize(pixels, crops, flips, size); }, to_float32);
+    if (!options.has("into")) {
+      return on_shared_executor<at::Tensor>(
+          info, [=] { return crop_resize(pixels, crops, flips, size); }, to_float32);
+    }
+    const at::Tensor into = options.shared("into", {shape[0], size, size, shape[3]});
+    const auto work = [=] {
+      crop_resize_into(pixels, crops, flips, into);
+      return at::Tensor();
+    };
+    const auto kept = options.value("into").As<Napi::Object>();
+    return on_shared_executor<at::Tensor>(info, work, to_float32, kept);
   });
 }
 

@@ -1,6 +1,7 @@
 #include "addon/reader.h"
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
 
 #include <cmath>
 #include <cstring>
@@ -215,6 +216,19 @@ at::Tensor Reader::tensor(const char* name, const Shape& shape,
   at::Tensor result = at::empty(shape, at::TensorOptions(scalar_type(array.type)));
   if (count > 0) std::memcpy(result.data_ptr(), array.data, result.nbytes());
   return result;
+}
+
+at::Tensor Reader::shared(const char* name, const Shape& shape) const {
+  int64_t count = 1;
+  for (const int64_t edge : shape) count *= edge;
+  const auto expected = "a Float32Array of " + std::to_string(count) + " in shared memory";
+  const Napi::Value found = value(name);
+  if (!found.IsTypedArray()) refuse(name, expected);
+  const ArrayView array = view(found);
+  const bool detachable = found.As<Napi::Object>().Get("buffer").IsArrayBuffer();
+  const bool fits = static_cast<int64_t>(array.length) == count;
+  if (array.type != napi_float32_array || detachable || !fits) refuse(name, expected);
+  return at::from_blob(const_cast<void*>(array.data), shape, at::kFloat);
 }
 
 }  // namespace medcoss::addon

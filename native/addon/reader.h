@@ -1,7 +1,8 @@
 // Reads arguments that come from JavaScript, with one form of refusal: "Expected X for Y, received
 // Z" (E_ARGUMENT).
 //
-// Invariant: what is read is a copy; nothing that a Reader returns points into JavaScript's memory.
+// Invariant: what is read is a copy; nothing but what `shared` returns points into JavaScript's
+// memory.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -44,6 +45,10 @@ class Reader {
   // types.
   at::Tensor tensor(const char* name, const Shape& shape,
                     std::initializer_list<napi_typedarray_type> types) const;
+
+  // Floats in a SharedArrayBuffer, which cannot be detached, as a tensor of `shape` in that memory.
+  // It lasts as long as the array is referenced.
+  at::Tensor shared(const char* name, const Shape& shape) const;
 
   Napi::Value value(const char* name) const;
   std::string name_of(const char* name) const;

@@ -25,6 +25,22 @@ t.test("without crops images are whole, and of their own size unchanged", async 
   );
 });
 
+t.test("the result goes into shared memory that is given", async (t) => {
+  const batch: ImageBatch = { kind: "image2d", pixels, shape };
+  const into = new Float32Array(new SharedArrayBuffer(4 * 2 * 6 * 6 * 3));
+  t.equal(await augmentImages(batch, 6, into), into);
+  t.same(Array.from(into), Array.from(await augmentImages(batch, 6)));
+  const wrong = [
+    new Float32Array(into.length),
+    new Float32Array(new SharedArrayBuffer(4 * 2 * 6 * 6)),
+    new Int32Array(new SharedArrayBuffer(into.byteLength)) as unknown as Float32Array,
+    {} as Float32Array,
+  ];
+  for (const each of wrong) {
+    await t.rejects(augmentImages(batch, 6, each), { code: "E_ARGUMENT", message: /into/ });
+  }
+});
+
 t.test("values that are not bytes are refused", async (t) => {
   const batch: ImageBatch = { kind: "image2d", pixels: new Float32Array(pixels.length), shape };
   await t.rejects(augmentImages(batch), { code: "E_ARGUMENT", message: /Uint8Array/ });

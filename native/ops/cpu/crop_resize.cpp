@@ -148,6 +148,14 @@ class Resizer {
 
 at::Tensor crop_resize(const at::Tensor& pixels_BHWC, const at::Tensor& crops_B4,
                        const at::Tensor& flips_B, int64_t size) {
+  const at::Tensor out =
+      at::empty({pixels_BHWC.size(0), size, size, pixels_BHWC.size(3)}, at::kFloat);
+  crop_resize_into(pixels_BHWC, crops_B4, flips_B, out);
+  return out;
+}
+
+void crop_resize_into(const at::Tensor& pixels_BHWC, const at::Tensor& crops_B4,
+                      const at::Tensor& flips_B, const at::Tensor& out_BSSC) {
   const at::Tensor pixels = pixels_BHWC.contiguous();
   const int64_t count = pixels.size(0);
   const int64_t height = pixels.size(1);
@@ -156,7 +164,7 @@ at::Tensor crop_resize(const at::Tensor& pixels_BHWC, const at::Tensor& crops_B4
   if (channels != 1 && channels != 3) refuse("channels", "1 or 3", std::to_string(channels));
   const at::Tensor crops = crops_B4.defined() ? crops_B4.contiguous() : crops_B4;
   const at::Tensor flips = flips_B.defined() ? flips_B.contiguous() : flips_B;
-  const at::Tensor out = at::empty({count, size, size, channels}, at::kFloat);
+  const int64_t size = out_BSSC.size(1);
 
   at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
     Resizer resizer(channels, size);
@@ -167,10 +175,9 @@ at::Tensor crop_resize(const at::Tensor& pixels_BHWC, const at::Tensor& crops_B4
       const bool flip = flips.defined() && (flips.const_data_ptr<uint8_t>()[i] & 1) != 0;
       const int64_t corner = ((i * height + box.top) * width + box.left) * channels;
       resizer.resize(pixels.const_data_ptr<uint8_t>() + corner, width * channels, box, flip,
-                     out.data_ptr<float>() + i * size * size * channels);
+                     out_BSSC.data_ptr<float>() + i * size * size * channels);
     }
   });
-  return out;
 }
 
 }  // namespace medcoss

@@ -17,4 +17,8 @@ namespace medcoss {
 at::Tensor crop_resize(const at::Tensor& pixels_BHWC, const at::Tensor& crops_B4,
                        const at::Tensor& flips_B, int64_t size);
 
+/// The same into `out_BSSC`, a contiguous float32 tensor.
+void crop_resize_into(const at::Tensor& pixels_BHWC, const at::Tensor& crops_B4,
+                      const at::Tensor& flips_B, const at::Tensor& out_BSSC);
+
 }  // namespace medcoss
