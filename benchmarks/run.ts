@@ -13,6 +13,7 @@ import { distillMethod, distillVariants } from "./cases/distill.js";
 import { featuresMethod, featuresVariants } from "./cases/features.js";
 import { type Kind, kinds } from "./cases/inputs.js";
 import { kmeansMethod, kmeansVariants } from "./cases/kmeans.js";
+import { loaderMethod, loaderVariants } from "./cases/loader.js";
 import { replayMethod, replayVariants } from "./cases/replay.js";
 import { type Precision, precisions, type StepOptions, stepVariants } from "./cases/step.js";
 import { requireGolden } from "./harness/correctness.js";
@@ -22,7 +23,7 @@ import { markdown, table } from "./harness/report.js";
 
 const HELP = `npm run bench -- [case ...] [options]
 
-Cases: step, kmeans, distill, replay, features (default: all)
+Cases: step, kmeans, distill, replay, features, loader (default: all)
 
   --device cpu         where the steps run
   --batch N            samples of a step (default 16)
@@ -41,7 +42,7 @@ const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const callerPath = (path: string) => resolve(process.env.INIT_CWD ?? ".", path);
 
 interface Case {
-  variants(options: StepOptions, quick: boolean): Variant[];
+  variants(options: StepOptions, quick: boolean): Variant[] | Promise<Variant[]>;
   /** Lines for the report. */
   method(options: StepOptions): string[];
 }
@@ -58,6 +59,10 @@ const cases: Record<string, Case> = {
   },
   replay: { variants: replayVariants, method: () => replayMethod },
   features: { variants: featuresVariants, method: () => featuresMethod },
+  loader: {
+    variants: ({ threads }, quick) => loaderVariants(threads, quick),
+    method: () => loaderMethod,
+  },
 };
 
 const fullPlan: Plan = { warmups: 2, rounds: 7, slowSeconds: 90 };
@@ -141,7 +146,8 @@ async function main(): Promise<void> {
   const all: Row[] = [];
   for (const name of names) {
     const chosen = cases[name] as Case;
-    const rows = await measureAll(chosen.variants(options, values.quick === true), plan);
+    const variants = await chosen.variants(options, values.quick === true);
+    const rows = await measureAll(variants, plan);
     all.push(...rows);
     if (values.json) writeFileSync(callerPath(values.json), `${JSON.stringify(all, null, 2)}\n`);
     if (!values.quick) writeReport(name, plan, [...chosen.method(options), ...verified], rows);

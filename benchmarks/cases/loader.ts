@@ -1,0 +1,166 @@
+/**
+ * Batches ready to train on: from stores and while packing, beside PyTorch's DataLoader on the files; what a step waits
+ * for; a store of a million records.
+ *
+ * Invariant: contenders make equal batches of equal crops before timing, on the same number of cores.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { sparseStore } from "../../test/helpers/generated-store.js";
+import type { Contender, Variant } from "../harness/measure.js";
+import type { Command } from "../harness/worker.js";
+import { ourWorker, peerWorker } from "./commands.js";
+import { type Files, imageFiles, originalFiles, textStore, volumeFiles } from "./loader-data.js";
+
+export interface LoaderConfiguration extends Files {
+  task: "images" | "pack" | "volumes" | "wait";
+  channels: number;
+  batch: number;
+  /** Batches of a step. */
+  batches: number;
+  /** Threads of ours, processes of the peer's, that make batches. */
+  workers: number;
+  cores: number;
+  /** The peer's library for volumes. */
+  reader?: "nibabel" | "SimpleITK";
+}
+
+const BATCH = 64;
+const VOLUME_BATCH = 16;
+const plan = { warmups: 1, rounds: 5 };
+const agreement = { mean: 1e-3, square: 1e-3 };
+
+/** The command on the first `cores` cores alone. */
+function pinned({ executable, args, env }: Command, cores: number): Command {
+  const list = cores === 1 ? "0" : `0-${cores - 1}`;
+  return { executable: "taskset", args: ["-c", list, executable, ...args], env };
+}
+
+function ours(configuration: LoaderConfiguration, name = "medcoss"): Contender {
+  const { cores } = configuration;
+  return { name, command: pinned(ourWorker("medcoss-loader", cores), cores), configuration };
+}
+
+function peer(name: string, configuration: LoaderConfiguration): Contender {
+  const { cores } = configuration;
+  return { name, command: pinned(peerWorker("loader", 1), cores), configuration };
+}
+
+/** Cores that cases are measured on, up to those that were asked for. */
+const coreCounts = (threads: number) => [1, 2].filter((cores) => cores === 1 || cores <= threads);
+
+function imageVariant(files: Files, cores: number, batches: number): Variant {
+  const channels = files.modality === "xray" ? 1 : 3;
+  const shared = { ...files, task: "images", channels, batch: BATCH, batches, cores } as const;
+  return {
+    case: `loader ${files.modality} 224 px, batch ${BATCH}, ${cores} core${cores > 1 ? "s" : ""}`,
+    contenders: [
+      ours({ ...shared, workers: 1 }),
+      peer("torchvision", { ...shared, workers: cores }),
+    ],
+    baseline: "torchvision",
+    samplesPerStep: BATCH * batches,
+    flopsPerStep: 0,
+    agreement,
+    plan,
+  };
+}
+
+function packVariant(files: Files, cores: number, count: number): Variant {
+  const batch = BATCH / 2;
+  const shared = { ...files, task: "pack", channels: 1, batch, cores, workers: cores } as const;
+  const configuration = { ...shared, batches: count / batch };
+  return {
+    case: `loader packing 2500x2048 JPEGs, ${cores} core${cores > 1 ? "s" : ""}`,
+    contenders: [ours(configuration), peer("torchvision", configuration)],
+    baseline: "torchvision",
+    samplesPerStep: count,
+    flopsPerStep: 0,
+    agreement,
+    plan: { warmups: 1, rounds: 3 },
+  };
+}
+
+function volumeVariant(files: Files, cores: number, batches: number): Variant {
+  const shared = { ...files, task: "volumes", channels: 1, batch: VOLUME_BATCH, batches } as const;
+  const configuration = { ...shared, cores, workers: cores };
+  return {
+    case: `loader ct tiles 16x192x192, batch ${VOLUME_BATCH}, ${cores} core${cores > 1 ? "s" : ""}`,
+    contenders: [
+      ours({ ...configuration, workers: 1 }),
+      peer("nibabel", { ...configuration, reader: "nibabel" }),
+      peer("SimpleITK", { ...configuration, reader: "SimpleITK" }),
+    ],
+    baseline: "nibabel",
+    samplesPerStep: VOLUME_BATCH * batches,
+    flopsPerStep: 0,
+    agreement,
+    plan,
+  };
+}
+
+function waitVariant(files: Files, cores: number, batch: number, steps: number): Variant {
+  const shared = { ...files, task: "wait", channels: 1, batch, batches: steps } as const;
+  return {
+    case: `loader waiting in base steps on ${files.modality}, batch ${batch}`,
+    contenders: [{ ...ours({ ...shared, workers: 1, cores }), unchecked: true }],
+    baseline: "medcoss",
+    samplesPerStep: batch * steps,
+    flopsPerStep: 0,
+    agreement: {},
+    plan: { warmups: 0, rounds: 1 },
+  };
+}
+
+/** Sparse stores of grey images; no reading from disk, so what is left grows with the number of records if anything does. */
+async function sizeVariant(folder: string, batches: number): Promise<Variant> {
+  const counts = [1_000_000, 10_000];
+  const contenders: Contender[] = [];
+  for (const count of counts) {
+    const store = join(folder, `sparse-${count}`);
+    const record = { dtype: "u8" as const, shape: [224, 224, 1] };
+    await sparseStore(store, "xray", { kind: "image2d", record, count });
+    const shared = { files: "", store, modality: "xray", task: "images", channels: 1 } as const;
+    const configuration = { ...shared, batch: BATCH, batches, workers: 1, cores: 1 };
+    contenders.push({ ...ours(configuration, `${count} records`), unchecked: true });
+  }
+  return {
+    case: "loader store size",
+    contenders,
+    baseline: "10000 records",
+    samplesPerStep: BATCH * batches,
+    flopsPerStep: 0,
+    agreement: {},
+  };
+}
+
+/** The files are removed when the process ends. */
+export async function loaderVariants(threads: number, quick: boolean): Promise<Variant[]> {
+  const folder = mkdtempSync(join(tmpdir(), "medcoss-loader-"));
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+  const [images, originals, tiles, batches] = quick ? [128, 32, 32, 4] : [512, 96, 64, 16];
+  const xray = await imageFiles(folder, "xray", images);
+  const pathology = await imageFiles(folder, "pathology", images);
+  const large = await originalFiles(folder, originals);
+  const volumes = await volumeFiles(folder, tiles);
+  const texts = await textStore(folder, images);
+  const cores = coreCounts(threads);
+  return [
+    ...cores.flatMap((n) => [xray, pathology].map((files) => imageVariant(files, n, batches))),
+    ...cores.map((n) => packVariant(large, n, originals)),
+    ...cores.map((n) => volumeVariant(volumes, n, Math.ceil(batches / 4))),
+    await sizeVariant(folder, batches),
+    ...[xray, volumes, texts].map((files) => waitVariant(files, threads, 16, quick ? 1 : 3)),
+  ];
+}
+
+export const loaderMethod = [
+  "Images: 224x224 JPEGs as the published loader reads them; random resized crop (area 0.2 to 1, bicubic, antialias), mirror, float32 in [0,1]",
+  "The peer: DataLoader with PIL and torchvision, as many worker processes as cores; ours: one thread that reads, one native thread per core that crops",
+  "Volumes: tiles of int16, to the peer each a .nii.gz; mirrored along three axes and scaled to float32, by ours in JavaScript (in training the native step does it)",
+  "Packing: decoding, resizing and writing a whole store, its processes' start included, beside the DataLoader on the same large JPEGs",
+  "Waiting: whole steps of the base model in fp32 with AdamW through `stageSteps`; the share is `waitMs` over the time of the steps",
+  "Store size: sparse files, so that nothing is read from a disk; the note tells how long opening took",
+  "Every contender has the named number of cores by taskset; memory leaves the peer's worker processes out",
+];
