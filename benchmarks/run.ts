@@ -14,6 +14,7 @@ import { featuresMethod, featuresVariants } from "./cases/features.js";
 import { type Kind, kinds } from "./cases/inputs.js";
 import { kmeansMethod, kmeansVariants } from "./cases/kmeans.js";
 import { loaderMethod, loaderVariants } from "./cases/loader.js";
+import { packMethod, packVariants } from "./cases/pack.js";
 import { replayMethod, replayVariants } from "./cases/replay.js";
 import { type Precision, precisions, type StepOptions, stepVariants } from "./cases/step.js";
 import { requireGolden } from "./harness/correctness.js";
@@ -23,7 +24,7 @@ import { markdown, table } from "./harness/report.js";
 
 const HELP = `npm run bench -- [case ...] [options]
 
-Cases: step, kmeans, distill, replay, features, loader (default: all)
+Cases: step, kmeans, distill, replay, features, loader, pack (default: all)
 
   --device cpu         where the steps run
   --batch N            samples of a step (default 16)
@@ -62,6 +63,10 @@ const cases: Record<string, Case> = {
   loader: {
     variants: ({ threads }, quick) => loaderVariants(threads, quick),
     method: () => loaderMethod,
+  },
+  pack: {
+    variants: ({ threads }, quick) => packVariants(threads, quick),
+    method: () => packMethod,
   },
 };
 
