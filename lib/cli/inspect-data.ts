@@ -29,6 +29,13 @@ export async function describeInput(
   return describeFile(path);
 }
 
+/** Writes the contact sheet of what was described. */
+export async function writeSheet(path: string, found: Described, file: string): Promise<void> {
+  const { writeFileSheet, writeStoreSheet } = await import("../data/sheet.js");
+  await (found.kind === "store" ? writeStoreSheet : writeFileSheet)(path, file);
+  process.stderr.write(`Contact sheet: ${file}\n`);
+}
+
 function printStore({ path, bytes, modalities, tokenizer, verified }: StoreDescription): void {
   const lines = [
     `Store       ${path}`,

@@ -11,12 +11,13 @@ import {
 } from "../stages/describe.js";
 import { formatBytes, printJson, printTable, runCommand } from "./common.js";
 import { describeIfBuffer, printBuffer } from "./inspect-buffer.js";
-import { describeInput, printInput } from "./inspect-data.js";
+import { describeInput, printInput, writeSheet } from "./inspect-data.js";
 import { resultRows } from "./pretrain.js";
 
 interface Options {
   json?: boolean;
   verify?: boolean;
+  sheet?: string;
 }
 
 function holdings({ decoder, optimizer }: CheckpointDescription): string {
@@ -73,10 +74,12 @@ async function run(path: string, options: Options): Promise<void> {
   await access(path).catch((cause) => {
     throw new MedcossError("E_SOURCE_MISSING", { path }, { cause });
   });
-  const buffer = await describeIfBuffer(path);
+  const { sheet } = options;
+  const buffer = sheet === undefined && (await describeIfBuffer(path));
   if (buffer) return options.json ? printJson(buffer) : printBuffer(buffer);
-  if (await inspectTrained(path, options)) return;
+  if (sheet === undefined && (await inspectTrained(path, options))) return;
   const found = await describeInput(path, { verify: options.verify === true });
+  if (sheet !== undefined) await writeSheet(path, found, sheet);
   if (options.json) printJson(found);
   else printInput(found);
 }
@@ -88,5 +91,6 @@ export function register(program: Command): void {
     .argument("<path>", "file or folder")
     .option("--json", "print the description as JSON")
     .option("--verify", "compare the digests of all files")
+    .option("--sheet <file>", "write a contact sheet (PNG) of a store or an input file")
     .action((path: string, options: Options) => runCommand(() => run(path, options)));
 }

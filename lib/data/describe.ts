@@ -10,9 +10,11 @@ import { packSchema } from "../config/pack.js";
 import { MedcossError } from "../errors.js";
 import { Bitmap } from "./bitmap.js";
 import { type DescribedSeries, readSeriesFolder } from "./describe-series.js";
+import { countSlide } from "./describe-slide.js";
 import { DICOM } from "./formats/dicom/dataset.js";
 import { frameCount } from "./formats/dicom/read.js";
 import { detectFormats } from "./formats/index.js";
+import { raster } from "./formats/raster.js";
 import type { DecodedImage, DecodedVolume, DecodeOptions, Format, Table } from "./formats/types.js";
 import { fileDigest } from "./shard.js";
 import { openStore } from "./store.js";
@@ -62,10 +64,11 @@ export interface StoreDescription {
   verified: boolean;
 }
 
-/** Limits and names that apply where no configuration was given. */
-function defaultOptions(): DecodeOptions {
+/** Names that apply where no configuration was given; what `pack` would turn away for its size alone is described. */
+export function inspectOptions(): DecodeOptions {
   const sources = [{ modality: "x", recipe: "xray" as const, path: "x" }];
-  return packSchema.parse({ out: "x", sources });
+  const limits = { pixels: 2 ** 29, voxels: 2 ** 31, fileBytes: 2 ** 40 };
+  return packSchema.parse({ out: "x", sources, limits });
 }
 
 interface Statistics {
@@ -110,7 +113,7 @@ function describeVolume(format: string, volume: DecodedVolume): InputDescription
 }
 
 async function decodeAndDescribe(path: string, format: Format): Promise<InputDescription> {
-  const options = defaultOptions();
+  const options = inspectOptions();
   switch (format.kind) {
     case "text":
       return describeTable(format.name, await format.decode(path, options));
@@ -121,19 +124,29 @@ async function decodeAndDescribe(path: string, format: Format): Promise<InputDes
   }
 }
 
-/** Describes one input file; throws what `pack` would reject it with. */
-export async function describeFile(path: string): Promise<InputDescription> {
+/** The format that an input file is described by; throws E_FILE_UNSUPPORTED. */
+export async function chooseFormat(path: string): Promise<Format> {
   const formats = await detectFormats(path);
   const kind = formats[0]?.name === DICOM && (await frameCount(path)) > 1 ? "volume3d" : undefined;
   const format = formats.find((one) => one.kind === kind) ?? formats[0];
-  if (format) return decodeAndDescribe(path, format);
+  if (format) return format;
   const problem = "no known format";
   throw new MedcossError("E_FILE_UNSUPPORTED", { kind: "anything", problem });
 }
 
+/** Describes one input file; throws what `pack` would reject it with, save for its size. */
+export async function describeFile(path: string): Promise<InputDescription> {
+  const format = await chooseFormat(path);
+  const slide = format === raster ? await countSlide(path) : undefined;
+  if (!slide) return decodeAndDescribe(path, format);
+  const { min, max } = slide;
+  if (min === max) throw new MedcossError("E_FILE_CONTENT", { problem: "a constant image" });
+  return { kind: "image2d", format: format.name, ...slide };
+}
+
 /** Describes a folder of DICOM series; undefined for another one. */
 export async function describeFolder(path: string): Promise<InputDescription | undefined> {
-  const found = await readSeriesFolder(path, defaultOptions());
+  const found = await readSeriesFolder(path, inspectOptions());
   if (!found) return undefined;
   const described = describeVolume(DICOM, found.volume);
   return found.series.length > 1 ? { ...described, series: found.series } : described;
