@@ -172,6 +172,7 @@ function withWorkers(
   const origin = workers > 0 ? originOf(dataset) : undefined;
   if (!origin) return source;
   const { loader, records } = origin;
+  loader.prepare(workers);
   const plan = planOf(use, records, options);
   const place = { workers, bytes: batchSize * recordBytes(dataset.record) };
   const batch = (step: number, ordinal = step) => loader.batch(plan, { step, ordinal }, place);

@@ -115,6 +115,12 @@ export class Loader {
     return [...this.#free.values()].reduce((sum, list) => sum + list.length, 0);
   }
 
+  /** Starts threads ahead of their first batch, so that it need not wait for that. */
+  prepare(workers: number): void {
+    this.#wanted = Math.max(this.#wanted, workers);
+    while (this.#start());
+  }
+
   /** The batch of a plan, made by one of `workers` threads in `bytes` of shared memory. */
   async batch(plan: Plan, key: { step: number; ordinal: number }, place: Place): Promise<Batch> {
     if (this.#closed) throw new MedcossError("E_CLOSED", { what: "store" });
