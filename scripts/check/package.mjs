@@ -24,7 +24,7 @@ const required = [
   "scripts/build-native.mjs",
 ];
 const allowed =
-  /^(dist\/.*\.(m?js|d\.m?ts|map)|native\/.*|prebuilds\/.*|lib\/.*\.(ts|mjs)|scripts\/(setup\/\w+|build-native)\.mjs|\w+\.md|LICENSE|CMakeLists\.txt|package\.json)$/;
+  /^(docs\/.*\.(md|svg|png|json)|dist\/.*\.(m?js|d\.m?ts|map)|native\/.*|prebuilds\/.*|lib\/.*\.(ts|mjs)|scripts\/(setup\/\w+|build-native)\.mjs|\w+\.md|LICENSE|CMakeLists\.txt|package\.json)$/;
 
 function contentProblems() {
   const text = execFileSync("npm", ["pack", "--dry-run", "--json", "--loglevel=error"], {
