@@ -105,7 +105,7 @@ class FromStore implements Contestant {
     return timed(async () => {
       for await (const { batch } of prefetch(this.#source, from, this.#next)) {
         if (batch.kind === "image2d") await augmentImages(batch, SIZE, this.#out);
-        else mirror(batch as VolumeBatch, this.#out);
+        else if (!this.#configuration.asStored) mirror(batch as VolumeBatch, this.#out);
       }
     });
   }
