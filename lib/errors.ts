@@ -19,7 +19,7 @@ export const registry = {
   // Use and configuration
   E_CONFIG: {
     message: "{field}: {problem}",
-    remedy: "See docs/configuration.md for every field.",
+    remedy: "Run the command with --help, or see docs/configuration.md for every field.",
     exit: 2,
   },
   E_UNKNOWN_OPTION: {
@@ -102,7 +102,8 @@ export const registry = {
   },
   E_NO_MODALITY: {
     message: "The store at {path} has no {modality}",
-    remedy: "It has: {present}. Pack it, or name other --stages.",
+    remedy:
+      "It has: {present}. Name one of these, pack it, or say with --buffer-store where the records of buffers are.",
     exit: 1,
   },
   E_NO_DATA: {
@@ -174,7 +175,7 @@ export const registry = {
   // Checkpoints and runs
   E_NO_CHECKPOINT: {
     message: "No checkpoint at {path}",
-    remedy: "Name a folder that holds model.safetensors, or that file.",
+    remedy: "Name a run, a folder that holds model.safetensors, or that file.",
     exit: 1,
   },
   E_PYTORCH_FILE: {
@@ -183,8 +184,8 @@ export const registry = {
     exit: 1,
   },
   E_CHECKPOINT_CORRUPT: {
-    message: "The checkpoint {path} is damaged: {problem}",
-    remedy: "Use the one before it, in the same folder.",
+    message: "{path} cannot be read as a checkpoint: {problem}",
+    remedy: "If it is damaged, use the one before it or another copy.",
     exit: 1,
   },
   E_CHECKPOINT_SHAPE: {
@@ -219,7 +220,7 @@ export const registry = {
   },
   E_NO_BUFFER: {
     message: "No buffer at {path}",
-    remedy: "Make one with: npx medcoss buffer --out {path} ...",
+    remedy: "Name a buffer.json, the folder of a stage, or a run; or make one: npx medcoss buffer.",
     exit: 1,
   },
   E_BUFFER_CORRUPT: {
@@ -277,7 +278,7 @@ export const registry = {
   },
   E_INTERRUPTED: {
     message: "Interrupted; a checkpoint was saved in {path}",
-    remedy: "Go on with --resume; `demo` goes on by itself.",
+    remedy: "The same command goes on from there; `pretrain` needs --resume for it.",
     exit: 130,
   },
   E_INTERNAL: {

@@ -29,6 +29,13 @@ async function isFolder(path: string): Promise<boolean> {
   );
 }
 
+async function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+}
+
 async function openSafetensors(path: string): Promise<TensorFile> {
   const header = await readHeader(path).catch((cause: unknown) => {
     const error = cause as MedcossError;
@@ -48,10 +55,24 @@ async function openSafetensors(path: string): Promise<TensorFile> {
   };
 }
 
-/** Opens a checkpoint for reading: a folder with `model.safetensors`, a safetensors file, or a `.pth`. */
+const WRAPPED = "module.";
+
+/** Without the prefix that PyTorch's DataParallel and DistributedDataParallel put before every name. */
+function unwrapped(file: TensorFile): TensorFile {
+  const all = [...file.tensors.keys()].every((name) => name.startsWith(WRAPPED));
+  return all ? renamed(file, (name) => name.slice(WRAPPED.length)) : file;
+}
+
+/**
+ * Opens a checkpoint for reading: the folder of a finished run, a folder with `model.safetensors`, a safetensors file, or
+ * a `.pth`.
+ */
 export async function openTensorFile(path: string): Promise<TensorFile> {
-  if (await isFolder(path)) return openSafetensors(join(path, "model.safetensors"));
-  return extname(path) === ".safetensors" ? openSafetensors(path) : openPth(path);
+  if (await isFolder(path)) {
+    const final = join(path, "final", "model.safetensors");
+    return openSafetensors((await isFile(final)) ? final : join(path, "model.safetensors"));
+  }
+  return extname(path) === ".safetensors" ? openSafetensors(path) : unwrapped(await openPth(path));
 }
 
 async function writeSafetensors(path: string, source: TensorFile): Promise<void> {

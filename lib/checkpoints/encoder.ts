@@ -4,6 +4,7 @@
  *
  * Invariant: names, shapes and order are those of a saved model; a test compares them with one.
  */
+import { modelNames, models } from "../config/models.js";
 import { MedcossError } from "../errors.js";
 import type { NativeModelSize } from "../native/types.js";
 
@@ -91,6 +92,12 @@ function misfit(path: string, problem: string): MedcossError {
 
 const text = (shape: readonly number[]) => `[${shape.join(", ")}]`;
 
+/** The named size of that width, where there is one. */
+function sizeName(width: number): string {
+  const name = modelNames.find((each) => models[each]().encoderWidth === width);
+  return name ?? `of width ${width}`;
+}
+
 /**
  * Compares the encoder tensors of a file with those of a network; absent ones pass unless `whole`. Throws
  * E_CHECKPOINT_SHAPE with both shapes, or where the file has no encoder at all.
@@ -103,6 +110,10 @@ export function checkEncoder(
 ): void {
   if (![...tensors.keys()].some((name) => name.startsWith("fused_encoder."))) {
     throw misfit(path, "it has no encoder");
+  }
+  const width = tensors.get("cls_token")?.[2];
+  if (width !== undefined && width !== size.encoderWidth) {
+    throw misfit(path, `it is ${sizeName(width)}, the network here ${sizeName(size.encoderWidth)}`);
   }
   for (const [name, expected] of encoderShapes(size)) {
     const shape = tensors.get(name);

@@ -5,6 +5,7 @@ import { gatherConfig, type PlainObject } from "../config/parse.js";
 import type { PretrainInput } from "../config/training.js";
 import { ExitCode } from "../errors.js";
 import { writeLossCurves } from "../pictures/index.js";
+import { isRun } from "../stages/describe.js";
 import { type DryRun, dryRun } from "../stages/dry-run.js";
 import { pretrain } from "../stages/pretrain.js";
 import type { Hooks, RunResult, StageResult } from "../stages/types.js";
@@ -50,6 +51,7 @@ function configFlags(options: Options): PlainObject {
   const flags: PlainObject = Object.fromEntries(fields.map((name) => [name, options[name]]));
   flags.stages = options.stages?.split(",").map((name) => name.trim());
   flags.buffers = options.buffers;
+  flags.bufferStore = options.bufferStore;
   if (options.replay === false) flags.replay = false;
   return flags;
 }
@@ -159,7 +161,7 @@ function printDryRun(plan: DryRun): void {
     bytes === undefined ? "" : ` of ${formatBytes(bytes)} free`;
   const lines = [
     `Parameters  ${plan.parameters.toLocaleString("en")}`,
-    `Time        about ${formatDuration(plan.seconds)}, without validation and checkpoints`,
+    `Time        about ${formatDuration(plan.seconds)}, without validation, buffers and checkpoints`,
     `Memory      about ${formatBytes(plan.memoryBytes)}${free(plan.memoryAvailable)}`,
     `Disk        at most ${formatBytes(plan.diskBytes)}${free(plan.diskAvailable)}`,
   ];
@@ -181,6 +183,15 @@ async function train(config: PretrainInput, json: boolean): Promise<void> {
   }
 }
 
+/** A run that starts from another, whose buffers nobody gave. */
+async function warnOfForgetting({ startFrom, buffers = [], replay }: PretrainInput): Promise<void> {
+  if (startFrom === undefined || buffers.length > 0 || replay === false) return;
+  if (!(await isRun(startFrom))) return;
+  process.stderr.write(
+    `Nothing of ${startFrom} is replayed, so it may be forgotten; --buffers ${startFrom} replays its buffers.\n`,
+  );
+}
+
 async function run(options: Options): Promise<void> {
   const config = (await gatherConfig({
     file: options.config,
@@ -188,6 +199,7 @@ async function run(options: Options): Promise<void> {
     set: options.set,
   })) as PretrainInput;
   const json = options.json === true;
+  await warnOfForgetting(config);
   if (!options.dryRun) return train(config, json);
   const plan = await dryRun(config);
   if (json) printJson(plan);
@@ -212,6 +224,7 @@ export function register(program: Command): void {
     .option("--seed <n>", "seed of every random draw (default 0)", numeric)
     .option("--start-from <path>", "checkpoint to start the first stage from")
     .option("--buffers <paths...>", "buffers to replay: files, stage folders or finished runs")
+    .option("--buffer-store <folders...>", "stores that hold the records of --buffers")
     .option("--no-replay", "train each stage on its own modality alone")
     .option("--config <file>", "JSON file with any field of the configuration")
     .option("--set <key=value>", "any field, such as learningRate.peak=1e-3; repeatable", collect)

@@ -41,7 +41,7 @@ export interface Training {
   startPositions: boolean;
   replay: boolean;
   buffers: string[];
-  bufferStore?: string;
+  bufferStore: string[];
   buffer: BufferOptions;
   logEvery: number;
   validateEvery?: number;
@@ -99,7 +99,7 @@ function settle(parsed: Parsed): Training {
     startPositions: parsed.startPositions,
     replay: parsed.replay,
     buffers: parsed.buffers,
-    bufferStore: parsed.bufferStore,
+    bufferStore: [parsed.bufferStore ?? []].flat(),
     buffer: parsed.buffer,
     logEvery: parsed.logEvery ?? (parsed.device === "cpu" ? 1 : 10),
     validateEvery: parsed.validateEvery,

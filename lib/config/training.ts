@@ -137,10 +137,11 @@ const training = {
       "Buffers replayed from the first stage on: files, folders of stages, or finished runs.",
     ),
   bufferStore: z
-    .string()
-    .min(1)
+    .union([z.string().min(1), z.array(z.string().min(1))])
     .optional()
-    .describe("Store of the records in `buffers`; by default the one that is trained on."),
+    .describe(
+      "Store of the records in `buffers`, or several: each buffer's is the first that has its modality; last, and by default, the one that is trained on.",
+    ),
   buffer: bufferOptionsSchema.describe("How the buffer of each stage is chosen when it ends."),
   logEvery: whole()
     .optional()

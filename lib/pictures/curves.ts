@@ -26,12 +26,15 @@ const PANEL = { width: 300, height: 210 } as const;
 const LEGEND_HEIGHT = 22;
 const COLUMNS = 3;
 
+const emptyPanel = (): Omit<Panel, "title"> => ({ training: [], replay: [], validation: [] });
+
 function panels(rows: readonly MetricRow[]): Panel[] {
   const stages = new Map<number, Panel>();
   for (const row of rows) {
-    const title = `${row.stage} ${row.modality}`;
-    const panel = stages.get(row.stage) ?? { title, training: [], replay: [], validation: [] };
+    const panel = stages.get(row.stage) ?? { title: `${row.stage}`, ...emptyPanel() };
     stages.set(row.stage, panel);
+    // Replay rows name the replayed modality, not the stage's.
+    if (row.kind !== "replay") panel.title = `${row.stage} ${row.modality}`;
     if (row.loss === null || !Number.isFinite(row.loss)) continue;
     panel[row.kind === "plain" ? "training" : row.kind].push({ step: row.step, loss: row.loss });
   }
@@ -82,11 +85,18 @@ const names = {
   replay: "replay: distance to the teacher (right axis)",
 } as const;
 
-function legend(shown: readonly Panel[], top: number): string {
+/** In rows of as many entries as there is room for. */
+function legend(shown: readonly Panel[], columns: number, top: number): string {
   const kinds = (["training", "validation", "replay"] as const).filter((kind) =>
     shown.some((panel) => panel[kind].length > 0),
   );
-  return kinds.map((kind, i) => swatch(names[kind], ink[kind], 52 + 130 * i, top)).join("");
+  const each = columns === 1 ? 1 : kinds.length;
+  return kinds
+    .map((kind, i) => {
+      const at = top + LEGEND_HEIGHT * Math.floor(i / each);
+      return swatch(names[kind], ink[kind], 52 + 130 * (i % each), at);
+    })
+    .join("");
 }
 
 /** The chart as SVG. */
@@ -95,7 +105,7 @@ export function lossCurves(rows: readonly MetricRow[]): string {
   const columns = Math.max(1, Math.min(COLUMNS, shown.length));
   const lines = Math.max(1, Math.ceil(shown.length / columns));
   const width = columns * PANEL.width;
-  const height = lines * PANEL.height + LEGEND_HEIGHT;
+  const height = lines * PANEL.height + LEGEND_HEIGHT * (columns === 1 ? 3 : 1);
   const drawn = shown.map((panel, i) =>
     drawPanel(panel, (i % columns) * PANEL.width, Math.floor(i / columns) * PANEL.height),
   );
@@ -103,7 +113,7 @@ export function lossCurves(rows: readonly MetricRow[]): string {
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">`,
     `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
     ...drawn,
-    legend(shown, lines * PANEL.height + 4),
+    legend(shown, columns, lines * PANEL.height + 4),
     "</svg>",
   ].join("\n");
 }

@@ -4,16 +4,22 @@
  * Invariant: all of it is checked before anything is written.
  */
 import type { Training } from "../config/resolve.js";
-import { openStore, type Store } from "../data/store.js";
+import type { Store } from "../data/store.js";
 import type { Buffer } from "../replay/buffer-file.js";
-import { commonTokenizer, openBuffers, type ReplayParts, readBuffers } from "./replay.js";
+import {
+  BufferStores,
+  commonTokenizer,
+  openBuffers,
+  type ReplayParts,
+  readBuffers,
+} from "./replay.js";
 import { checkStart, type StartOptions } from "./start.js";
 import { vocabularyOf } from "./store-data.js";
 
 export interface Given extends AsyncDisposable {
   buffers: Buffer[];
   /** Where the records of `buffers` are. */
-  store: Store;
+  stores: BufferStores;
   replayed: ReplayParts[];
   start: StartOptions;
   network: {
@@ -28,27 +34,28 @@ async function check(
   training: Training,
   own: Store,
   out: string,
-  store: Store,
+  stores: BufferStores,
 ): Promise<Omit<Given, keyof AsyncDisposable>> {
   const buffers = await readBuffers(training.buffers);
-  const replayed = await openBuffers(store, buffers, "");
+  const replayed = await openBuffers(stores, buffers, "");
   const tokenizer = commonTokenizer(await own.tokenizer(), replayed);
   const digest = tokenizer?.digest;
   const start = { folder: out, tokenizer: digest, mapPositions: training.startPositions };
   const tokens = await checkStart(training.startFrom, training.model, start);
   const vocabulary = vocabularyOf(training, tokenizer, tokens.rows);
   const network = { vocabulary, tokenizer: digest ?? tokens.tokenizer };
-  return { buffers, store, replayed, start, network };
+  return { buffers, stores, replayed, start, network };
 }
 
 /** Opens and checks it for a run over `own` in the folder `out`. Throws as `pretrain` does before its first step. */
 export async function openGiven(training: Training, own: Store, out: string): Promise<Given> {
-  const store = await openStore(training.bufferStore ?? own.path);
+  const stores = await BufferStores.open([...training.bufferStore, own.path]);
+  const close = () => stores[Symbol.asyncDispose]();
   try {
-    const given = await check(training, own, out, store);
-    return { ...given, [Symbol.asyncDispose]: () => store.close() };
+    const given = await check(training, own, out, stores);
+    return { ...given, [Symbol.asyncDispose]: close };
   } catch (error) {
-    await store.close();
+    await close();
     throw error;
   }
 }

@@ -96,7 +96,7 @@ type Shared = Pick<
 
 /** Buffers that the caller gave, and the records of those of the stages so far. */
 interface Replayable {
-  given: Pick<Given, "buffers" | "store">;
+  given: Pick<Given, "buffers" | "stores">;
   store: Store;
 }
 
@@ -112,8 +112,8 @@ async function withReplay(
   const fresh = new Set([planned.modality, ...own.map(({ modality }) => modality)]);
   const kept = given.buffers.filter(({ modality }) => !fresh.has(modality));
   const replayed = [
-    ...(await openBuffers(given.store, kept, planned.modality)),
-    ...(await openBuffers(store, own, planned.modality)),
+    ...(await openBuffers(given.stores, kept, planned.modality)),
+    ...(await openBuffers({ holding: () => store }, own, planned.modality)),
   ];
   return datasetData(planned.parts, training, replayed);
 }

@@ -8,7 +8,7 @@ import { access, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Training } from "../config/resolve.js";
 import type { Dataset } from "../data/dataset.js";
-import type { Store } from "../data/store.js";
+import { openStore, type Store } from "../data/store.js";
 import type { Tokenizer } from "../data/tokenizer.js";
 import { MedcossError } from "../errors.js";
 import { BUFFER_FILE, type Buffer, readBuffer, writeBuffer } from "../replay/buffer-file.js";
@@ -94,12 +94,38 @@ export function commonTokenizer(
   return own ?? other;
 }
 
+/** The stores that hold the records of buffers, open. Throws as `openStore` does. */
+export class BufferStores implements AsyncDisposable {
+  readonly #stores: Store[] = [];
+
+  static async open(paths: readonly string[]): Promise<BufferStores> {
+    const opened = new BufferStores();
+    try {
+      for (const path of paths) opened.#stores.push(await openStore(path));
+    } catch (error) {
+      await opened[Symbol.asyncDispose]();
+      throw error;
+    }
+    return opened;
+  }
+
+  /** The first store that has the modality; the last where none has. */
+  holding(modality: string): Store {
+    const has = (store: Store) => store.modalities.includes(modality);
+    return this.#stores.find(has) ?? (this.#stores.at(-1) as Store);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#stores.map((store) => store.close()));
+  }
+}
+
 /**
  * The records of buffers that a stage of `modality` replays. Throws E_NO_MODALITY, E_ARGUMENT, E_CONFIG,
  * E_BUFFER_MISMATCH.
  */
 export async function openBuffers(
-  store: Store,
+  stores: Pick<BufferStores, "holding">,
   buffers: readonly Buffer[],
   modality: string,
 ): Promise<ReplayParts[]> {
@@ -107,6 +133,7 @@ export async function openBuffers(
   const parts: ReplayParts[] = [];
   for (const buffer of buffers) {
     if (buffer.modality === modality || buffer.samples.length === 0) continue;
+    const store = stores.holding(buffer.modality);
     refuseOtherRecords(store, buffer);
     const records = buffer.samples.map(({ record }) => record);
     const dataset = store.records(buffer.modality, records);

@@ -14,7 +14,13 @@ import { METRICS_FILE, Recorder } from "../metrics/recorder.js";
 import { readRows, rowsUpTo } from "../metrics/rows.js";
 import { latestCheckpoint } from "./checkpoint.js";
 import { checkDevice, prepareProcess } from "./environment.js";
-import { commonTokenizer, openBuffers, type ReplayParts, readBuffers } from "./replay.js";
+import {
+  BufferStores,
+  commonTokenizer,
+  openBuffers,
+  type ReplayParts,
+  readBuffers,
+} from "./replay.js";
 import { checkRunFolder, openRunFolder, readSummary } from "./run-folder.js";
 import { runStage } from "./run-stage.js";
 import { datasetData, type StageData, streamData } from "./stage-data.js";
@@ -78,18 +84,18 @@ async function openReplay(
   if (!training.replay || training.buffers.length === 0) {
     return { parts: [], close: async () => {} };
   }
-  const from = training.bufferStore ?? path;
-  if (from === undefined) {
+  const paths = [...training.bufferStore, ...(path === undefined ? [] : [path])];
+  if (paths.length === 0) {
     const problem = "the buffers name records of a store, which must be given";
     throw new MedcossError("E_CONFIG", { field: "bufferStore", problem });
   }
   const buffers = await readBuffers(training.buffers);
-  const store = await openStore(from);
+  const stores = await BufferStores.open(paths);
+  const close = () => stores[Symbol.asyncDispose]();
   try {
-    const parts = await openBuffers(store, buffers, own.modality);
-    return { parts, close: () => store.close() };
+    return { parts: await openBuffers(stores, buffers, own.modality), close };
   } catch (error) {
-    await store.close();
+    await close();
     throw error;
   }
 }

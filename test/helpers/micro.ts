@@ -83,6 +83,7 @@ const corpora: Record<string, Corpus> = {
   xray: { kind: "image2d", train: 13, validation: 3 },
   ct: { kind: "volume3d", train: 9, validation: 0 },
   ultrasound: { kind: "image2d", train: 8, validation: 2 },
+  endoscopy: { kind: "image2d", train: 8, validation: 2 },
 };
 
 async function writeRecords(store: string, name: string, { kind, train, validation }: Corpus) {

@@ -52,6 +52,12 @@ t.test("or of a store of its own, with the earlier one at hand for its buffers",
   const [earlier, later] = await Promise.all(files.map(tableOf));
   t.ok(earlier);
   t.same(later, earlier, "the tokens are still those of the earlier store");
+
+  const third = await microStore(folder, ["endoscopy"], "third");
+  const next: PretrainInput = { ...config, store: third, out: join(folder, "own-store-2") };
+  const buffers = [first, out];
+  await pretrain({ ...next, startFrom: out, buffers, bufferStore: [store, own] });
+  t.same(await replayed(next.out), ["ct", "report", "ultrasound", "xray"]);
 });
 
 t.test("a given buffer makes room for the run's own of that modality", async (t) => {

@@ -127,7 +127,7 @@ async function items(changes: Partial<PretrainInput>, steps?: number[]) {
   await using opened = await openStore(store);
   const { training: config } = resolvePretrain({ store, out: "none", ...training, ...changes });
   const buffers = await readBuffers([join(usual, "stages", "01-report")]);
-  const parts = await openBuffers(opened, buffers, "xray");
+  const parts = await openBuffers({ holding: () => opened }, buffers, "xray");
   const { items: source } = datasetData(await storeParts(opened, "xray", 2), config, parts);
   const all: Item[] = [];
   const ranges = steps?.map((step) => [step, step + 1] as const) ?? [[0, source.steps] as const];
