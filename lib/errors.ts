@@ -84,6 +84,11 @@ export const registry = {
     remedy: "Use --device cpu, or run: npx medcoss doctor",
     exit: 1,
   },
+  E_CUDA: {
+    message: "CUDA reported an error: {problem}",
+    remedy: "Run it again in a new process (--resume); see docs/troubleshooting.md",
+    exit: 1,
+  },
   // Data
   E_NO_STORE: {
     message: "No store at {path}",

@@ -1,5 +1,6 @@
 # Sources of the model core, listed so that nothing is built by accident.
 set(MEDCOSS_CORE_SOURCES
+    native/support/cuda.cpp
     native/support/device.cpp
     native/support/formula.cpp
     native/support/safetensors.cpp

@@ -16,7 +16,8 @@ import { searchLibtorch } from "../lib/native/libtorch/find.mjs";
 import { packageProblems } from "./check/package.mjs";
 import { binaryProblems } from "./check/symbols.mjs";
 import { buildLibrary } from "./release/library.mjs";
-import { binaries, copyPrebuilds, prebuildFolder } from "./release/prebuilds.mjs";
+import { copyPrebuilds, prebuildFolder } from "./release/prebuilds.mjs";
+import { binaries } from "./setup/native.mjs";
 import { say } from "./setup/report.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));

@@ -1,5 +1,6 @@
 /**
- * Makes a checkout ready to run: node modules, LibTorch, the addon, compiled TypeScript.
+ * Makes a checkout ready to run: node modules, LibTorch, the addon, compiled TypeScript. With `--cuda` also nvcc, and
+ * the CUDA kernels with it; once it is there, it is used by every set-up.
  *
  * Invariant: needs nothing but Node.js; every part is made only when what it is made from has changed, so a second run
  * does next to nothing. Two runs at once are safe: the second waits. Nothing is written to stdout.
@@ -11,6 +12,7 @@ import { searchLibtorch } from "../lib/native/libtorch/find.mjs";
 import { installLibtorch } from "../lib/native/libtorch/install.mjs";
 import { exclusively } from "../lib/native/libtorch/lock.mjs";
 import { Problem } from "../lib/native/libtorch/problem.mjs";
+import { fetchNvcc, findNvcc } from "./setup/cuda.mjs";
 import { digestOf, openStamps } from "./setup/digest.mjs";
 import { buildNative, hasLocalBuild, hasPrebuild, nativeDigest } from "./setup/native.mjs";
 import { SetupError, say } from "./setup/report.mjs";
@@ -19,6 +21,7 @@ import { requireNode } from "./setup/tools.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const stamps = openStamps(root);
+const withCuda = process.argv.includes("--cuda");
 
 /**
  * A part of the checkout. `run` is undefined where it is there already.
@@ -79,19 +82,24 @@ function libtorchWork() {
 }
 
 /** @returns {Work} */
+function nvccWork() {
+  return withCuda && findNvcc() === undefined ? { run: () => fetchNvcc() } : undefined;
+}
+
+/** @returns {Work} */
 function nativeWork() {
   const { found } = searchLibtorch();
   const run = async (
     /** @type {import("../lib/native/libtorch/find.mjs").Libtorch} */ libtorch,
   ) => {
     await buildNative(root, libtorch.path);
-    stamps.set("native", nativeDigest(root, libtorch.version));
+    stamps.set("native", nativeDigest(root, libtorch.version, findNvcc()));
   };
   if (found === undefined) return undefined;
-  const digest = nativeDigest(root, found.version);
-  if (hasLocalBuild(root) ? stamps.fits("native", digest) : hasPrebuild(root, digest)) {
-    return undefined;
-  }
+  const present = hasLocalBuild(root)
+    ? stamps.fits("native", nativeDigest(root, found.version, findNvcc()))
+    : hasPrebuild(root, nativeDigest(root, found.version));
+  if (present) return undefined;
   return { run: () => run(found) };
 }
 
@@ -114,7 +122,7 @@ function libraryWork() {
 }
 
 /** In the order in which they need each other; each is asked after the one before has run. */
-const parts = [modulesWork, libtorchWork, nativeWork, libraryWork];
+const parts = [modulesWork, libtorchWork, nvccWork, nativeWork, libraryWork];
 
 async function main() {
   requireNode();

@@ -34,6 +34,8 @@ Failure Failure::current() {
     return {error.code, error.values};
   } catch (const c10::OutOfMemoryError& error) {
     return out_of_memory("cuda", first_line(error.what_without_backtrace()));
+  } catch (const c10::AcceleratorError& error) {
+    return {"E_CUDA", {{"problem", first_line(error.what_without_backtrace())}}};
   } catch (const c10::Error& error) {
     const std::string problem = first_line(error.what_without_backtrace());
     const bool memory = problem.find(allocator_message) != std::string::npos;

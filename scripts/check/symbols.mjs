@@ -6,6 +6,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { binaries } from "../setup/native.mjs";
 
 const newest = { GLIBC: [2, 34], GLIBCXX: [3, 4, 29], CXXABI: [1, 3, 13], GCC: [12, 0] };
 const libraries =
@@ -58,7 +59,7 @@ if (process.argv[1] !== undefined && relative(process.argv[1], self) === "") {
   const root = dirname(dirname(dirname(self)));
   const folders = ["build/native/Release", `prebuilds/linux-${process.arch}`];
   const folder = folders.map((name) => join(root, name)).find((path) => existsSync(path));
-  const problems = ["medcoss.node", "medcoss_loader.node"].flatMap((name) =>
+  const problems = binaries.flatMap((name) =>
     binaryProblems(join(folder ?? join(root, "build/native/Release"), name)),
   );
   for (const problem of problems) console.log(problem);

@@ -1,12 +1,9 @@
 /**
- * The prebuilt addon: the local build's binaries with the digest of their sources and the licences of what they contain.
+ * The prebuilt binaries: the local build's binaries with the digest of their sources and the licences of what they contain.
  */
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { hasLocalBuild, hasPrebuild, nativeDigest } from "../setup/native.mjs";
-
-/** Everything that a release needs. */
-export const binaries = ["medcoss.node", "medcoss_loader.node"];
+import { binaries, hasLocalBuild, hasPrebuild, nativeDigest } from "../setup/native.mjs";
 
 /** @param {string} root */
 export const prebuildFolder = (root) => join(root, "prebuilds", `linux-${process.arch}`);
@@ -29,9 +26,12 @@ function licences(root, libtorch) {
 export function copyPrebuilds(root, libtorch) {
   const digest = nativeDigest(root, libtorch.version);
   const folder = prebuildFolder(root);
-  if (!hasLocalBuild(root)) {
+  if (!hasLocalBuild(root, binaries)) {
     if (hasPrebuild(root, digest)) return;
-    throw new Error("There is no addon of these sources. Run: npm run build:native");
+    const names = binaries.join(", ");
+    throw new Error(
+      `There is no build of these sources with ${names}. Run: npm run setup -- --cuda`,
+    );
   }
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });

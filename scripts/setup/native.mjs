@@ -1,24 +1,35 @@
 /**
  * Builds the addon, unless a prebuilt one was made from the same sources.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, freemem } from "node:os";
 import { join } from "node:path";
+import { findNvcc } from "./cuda.mjs";
 import { digestOf } from "./digest.mjs";
+import { say } from "./report.mjs";
 import { runStep } from "./run.mjs";
 import { requireCompiler, withBuildTools } from "./tools.mjs";
 
 /** One compiler process that includes LibTorch's headers takes about this much. */
 const BYTES_PER_JOB = 2e9;
 const FOLDER = "build/native";
+const ADDON = ["medcoss.node", "medcoss_loader.node"];
+const KERNELS = "libmedcoss_cuda.so";
+
+/** Everything that a release needs. */
+export const binaries = [...ADDON, KERNELS];
 
 /** @param {string} root */
 const versionOf = (root) => JSON.parse(readFileSync(join(root, "package.json"), "utf8")).version;
 
-/** What the addon is made from. @param {string} root @param {string} libtorch version of LibTorch */
-export function nativeDigest(root, libtorch) {
+/**
+ * What the binaries are made from.
+ * @param {string} root @param {string} libtorch version of LibTorch @param {string} [nvcc] where kernels are built with
+ */
+export function nativeDigest(root, libtorch, nvcc) {
   const sources = ["CMakeLists.txt", "native"];
-  return digestOf(root, sources, [versionOf(root), libtorch, process.arch]);
+  const tools = nvcc === undefined ? [] : [nvcc];
+  return digestOf(root, sources, [versionOf(root), libtorch, process.arch, ...tools]);
 }
 
 /** @param {string} root @param {string} digest */
@@ -32,11 +43,20 @@ export function hasPrebuild(root, digest) {
   );
 }
 
-/** @param {string} root */
-export const hasLocalBuild = (root) =>
-  ["medcoss.node", "medcoss_loader.node"].every((name) =>
-    existsSync(join(root, FOLDER, "Release", name)),
-  );
+/** Whether everything is built that can be built here, or all of `names`. @param {string} root @param {string[]} [names] */
+export const hasLocalBuild = (root, names = findNvcc() ? binaries : ADDON) =>
+  names.every((name) => existsSync(join(root, FOLDER, "Release", name)));
+
+/** The nvcc for a build; what the build then lacks is said. @param {string} root @param {boolean} sanitize */
+function nvccFor(root, sanitize) {
+  if (sanitize) return "";
+  const nvcc = findNvcc();
+  if (nvcc !== undefined) return nvcc;
+  say("No nvcc: the CUDA kernels are not built (npm run setup -- --cuda brings it)");
+  // One of older sources must not be loaded beside the new addon.
+  rmSync(join(root, FOLDER, "Release", KERNELS), { force: true });
+  return "";
+}
 
 /** How far a line of ninja or make says the build is. @param {string} line */
 const buildNote = (line) => /^\[(\s*\d+%|\d+\/\d+)\]/.exec(line)?.[0];
@@ -54,6 +74,7 @@ export async function buildNative(root, libtorch, { sanitize = false } = {}) {
   const definitions = [
     `--CDMEDCOSS_LIBTORCH=${libtorch}`,
     `--CDMEDCOSS_SANITIZE=${sanitize ? "ON" : "OFF"}`,
+    `--CDMEDCOSS_NVCC=${nvccFor(root, sanitize)}`,
   ];
   const step = (/** @type {string} */ action, /** @type {string} */ label) =>
     runStep(root, {

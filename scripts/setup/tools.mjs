@@ -6,7 +6,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { cacheFolder } from "../../lib/native/libtorch/find.mjs";
-import { atLeast, fetchPackage, preparePip } from "../../lib/native/libtorch/pip.mjs";
+import { atLeast, fetchPackages, preparePip } from "../../lib/native/libtorch/pip.mjs";
 import { missing, say } from "./report.mjs";
 
 const NODE = /** @type {const} */ ([20, 17]);
@@ -58,7 +58,7 @@ async function fetchTool(name, env) {
   const folder = join(cacheFolder(env), "tools", `${name}-${wheel.version}`);
   if (!existsSync(folder)) {
     say(`Fetching ${name} ${wheel.version} ...`);
-    const problem = await fetchPackage(await preparePip(env, say), wheel, folder);
+    const problem = await fetchPackages(await preparePip(env, say), [wheel], folder);
     if (problem !== undefined) {
       throw missing(
         name,

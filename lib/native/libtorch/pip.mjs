@@ -88,16 +88,16 @@ function cleanEnvironment(env) {
 }
 
 /**
- * Puts one pinned package into a folder of its own, which has its name only when complete. Returns pip's last error
+ * Puts pinned packages into a folder of their own, which has its name only when complete. Returns pip's last error
  * line, undefined where it succeeded.
- * @param {Pip} pip @param {import("./pins.mjs").Wheel} wheel @param {string} folder
+ * @param {Pip} pip @param {import("./pins.mjs").Wheel[]} wheels @param {string} folder
  */
-export async function fetchPackage(pip, wheel, folder) {
+export async function fetchPackages(pip, wheels, folder) {
   const temporary = `${folder}.${process.pid}.tmp`;
   mkdirSync(temporary, { recursive: true });
   try {
     const list = join(temporary, "requirements.txt");
-    writeFileSync(list, `${requirement(wheel)}\n`);
+    writeFileSync(list, wheels.map((wheel) => `${requirement(wheel)}\n`).join(""));
     const fresh = join(temporary, "package");
     const options = ["--quiet", "--no-deps", "--no-compile", "--require-hashes"];
     const problem = await runPip(pip, ["install", ...options, "--target", fresh, "-r", list]);
@@ -123,7 +123,7 @@ export async function preparePip(env, log) {
   const folder = join(cacheFolder(env), "tools", `pip-${pipWheel.version}`);
   if (!existsSync(folder)) {
     log(`pip ${version} cannot resume downloads; fetching pip ${pipWheel.version}`);
-    const problem = await fetchPackage(own, pipWheel, folder);
+    const problem = await fetchPackages(own, [pipWheel], folder);
     if (problem !== undefined) {
       if (atLeast(version, OLDEST)) return own;
       throw new Problem("E_LIBTORCH_INSTALL", { problem: `pip ${version} is too old; ${problem}` });

@@ -1,0 +1,38 @@
+// What the kernel library offers to the addon: all that needs CUDA's or libtorch_cuda's symbols.
+//
+// Invariant: no CUDA header here, so that the addon, which links none of CUDA's libraries, can call
+// it. Both are built from the same sources at the same time; the methods are no stable interface.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+namespace medcoss {
+
+struct CudaDevice {
+  std::string name;
+  /// Compute capability, for example 9 and 0.
+  int major = 0;
+  int minor = 0;
+  int multiprocessors = 0;
+  /// Bytes.
+  std::size_t total_memory = 0;
+  std::size_t free_memory = 0;
+};
+
+/// Methods throw Error E_CUDA where the driver or a kernel reports a failure.
+class CudaLibrary {
+ public:
+  virtual ~CudaLibrary() = default;
+
+  /// The version of the addon that this library was built with.
+  virtual std::string version() const = 0;
+
+  virtual int device_count() = 0;
+  /// `index` is below device_count().
+  virtual CudaDevice device(int index) = 0;
+  /// Waits until everything that was started on a device is done.
+  virtual void synchronize(int index) = 0;
+};
+
+}  // namespace medcoss
