@@ -16,7 +16,10 @@ set(MEDCOSS_CORE_SOURCES
     native/model/patch_embedding.cpp
     native/model/patches.cpp
     native/model/text_embedding.cpp
+    native/ops/block.cpp
     native/ops/autograd/feature_distance.cpp
+    native/ops/cpu/block_gelu.cpp
+    native/ops/cpu/block_norm.cpp
     native/ops/cpu/feature_distance.cpp
     native/ops/cpu/kmeans.cpp
     native/ops/cpu/kmeans_assign.cpp
