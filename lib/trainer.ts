@@ -10,6 +10,7 @@ import type { Behaviour } from "./config/behaviour.js";
 import type { ModelSize } from "./config/models.js";
 import { nativeBehaviour, presets } from "./config/presets.js";
 import { type ErrorCode, MedcossError, registry } from "./errors.js";
+import { prepareCuda } from "./native/cuda.js";
 import { loadBinding } from "./native/load.js";
 import type {
   BuildInfo,
@@ -142,6 +143,15 @@ async function settled<Result>(
   }
 }
 
+/**
+ * Makes a device usable in this process: for a CUDA device loads what it needs, after a process of its own could start it.
+ *
+ * @throws MedcossError E_NO_CUDA with the reason, E_OUT_OF_MEMORY, E_ARGUMENT for a name that is no device
+ */
+export async function prepareDevice(device: string): Promise<void> {
+  await prepareCuda(device);
+}
+
 /** One model on one device, behind one native thread. */
 export class Trainer {
   readonly #native: NativeTrainer;
@@ -160,6 +170,7 @@ export class Trainer {
     return settled(async () => {
       const { Trainer: Native, configureThreads } = loadBinding();
       const { start } = config;
+      await prepareDevice(config.device ?? "cpu");
       if (start?.kind === "file" && start.scope === "all") await refuseEncoderOnly(start.path);
       if ("threads" in config && config.threads !== undefined) configureThreads(config.threads);
       const native = new Native("behaviour" in config ? config : resolve(config));

@@ -33,13 +33,21 @@ export function findBinaries(root = packageRoot()): string {
   return found;
 }
 
+/** Opens shared libraries in order, with the loader of a folder. Throws the dynamic linker's message. */
+export function preload(folder: string, paths: string[]): void {
+  const require = createRequire(import.meta.url);
+  (require(join(folder, LOADER)) as Loader).preload(paths);
+}
+
 /** Loads the addon of a folder, and LibTorch before it. */
 export function loadFrom(folder: string): NativeBinding {
   const require = createRequire(import.meta.url);
   const libtorch = findLibtorch();
   try {
-    const loader = require(join(folder, LOADER)) as Loader;
-    loader.preload(LIBRARIES.map((name) => join(libtorch.path, "lib", name)));
+    preload(
+      folder,
+      LIBRARIES.map((name) => join(libtorch.path, "lib", name)),
+    );
     return require(join(folder, ADDON)) as NativeBinding;
   } catch (error) {
     const [problem = ""] = String((error as Error).message).split("\n");

@@ -253,6 +253,15 @@ export interface CropResizeOptions {
   into?: Float32Array;
 }
 
+/** A GPU as the driver describes it. */
+export interface CudaDevice {
+  name: string;
+  /** Compute capability, for example `9.0`. */
+  capability: string;
+  multiprocessors: number;
+  memoryBytes: number;
+}
+
 export interface NativeBinding {
   /** sync. */
   buildInfo(): BuildInfo;
@@ -272,5 +281,9 @@ export interface NativeBinding {
   kmeans(options: KmeansOptions): Promise<KmeansResult>;
   /** async. The distillation loss of replay steps with its gradient; for tests and timing. */
   featureDistance(options: FeatureDistanceOptions): Promise<FeatureDistanceResult>;
+  /** sync. Takes the kernel library that was preloaded from `path` into use; E_NO_CUDA without a driver or GPU. */
+  openCuda(path: string): CudaDevice[];
+  /** sync. Bytes that are free on a GPU, after openCuda; starts the GPU, E_CUDA where it or its driver is broken. */
+  freeCudaMemory(index: number): number;
   Trainer: NativeTrainerConstructor;
 }

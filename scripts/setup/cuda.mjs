@@ -7,8 +7,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { cacheFolder } from "../../lib/native/libtorch/find.mjs";
-import { fetchPackages, preparePip } from "../../lib/native/libtorch/pip.mjs";
 import { cpuWheels } from "../../lib/native/libtorch/pins.mjs";
+import { fetchPackages, preparePip } from "../../lib/native/libtorch/pip.mjs";
 import { missing, say } from "./report.mjs";
 
 const RELEASE = "13.0.88";

@@ -4,7 +4,6 @@
 // without a GPU or driver.
 #include "ops/cuda/library.h"
 
-#include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAGuard.h>
 
 #include "ops/cuda/check.h"
@@ -14,27 +13,56 @@ namespace medcoss {
 
 namespace {
 
+[[noreturn]] void refuse_cuda(const std::string& problem) {
+  throw Error("E_NO_CUDA", {{"device", "cuda"}, {"problem", problem}});
+}
+
+// CUDA's own message is the same for a driver that is missing and one that is too old.
+void check_driver() {
+  int version = 0;
+  cuda::check(cudaDriverGetVersion(&version), "reading the driver's version");
+  if (version == 0) refuse_cuda("there is no NVIDIA driver (libcuda.so.1)");
+  const auto release = [](int number) {
+    return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10);
+  };
+  if (version / 1000 < CUDART_VERSION / 1000) {
+    refuse_cuda("the driver serves CUDA " + release(version) + "; " + release(CUDART_VERSION) +
+                " needs driver 580 or newer");
+  }
+}
+
 class Library final : public CudaLibrary {
  public:
   std::string version() const override { return MEDCOSS_VERSION; }
 
   int device_count() override {
+    check_driver();
     int count = 0;
-    cuda::check(cudaGetDeviceCount(&count), "counting devices");
+    const cudaError_t code = cudaGetDeviceCount(&count);
+    if (code == cudaErrorNoDevice || (code == cudaSuccess && count == 0))
+      refuse_cuda("the driver offers no GPU (see CUDA_VISIBLE_DEVICES)");
+    cuda::check(code, "counting devices");
     return count;
   }
 
   CudaDevice device(int index) override {
     cudaDeviceProp properties{};
     cuda::check(cudaGetDeviceProperties(&properties, index), "reading the device");
-    const c10::cuda::CUDAGuard guard(static_cast<c10::DeviceIndex>(index));
     CudaDevice result;
-    cuda::check(cudaMemGetInfo(&result.free_memory, &result.total_memory), "reading its memory");
     result.name = properties.name;
     result.major = properties.major;
     result.minor = properties.minor;
     result.multiprocessors = properties.multiProcessorCount;
+    result.memory = properties.totalGlobalMem;
     return result;
+  }
+
+  std::size_t free_memory(int index) override {
+    const c10::cuda::CUDAGuard guard(static_cast<c10::DeviceIndex>(index));
+    std::size_t free = 0;
+    std::size_t total = 0;
+    cuda::check(cudaMemGetInfo(&free, &total), "reading the device's memory");
+    return free;
   }
 
   void synchronize(int index) override {

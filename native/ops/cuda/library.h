@@ -16,11 +16,10 @@ struct CudaDevice {
   int minor = 0;
   int multiprocessors = 0;
   /// Bytes.
-  std::size_t total_memory = 0;
-  std::size_t free_memory = 0;
+  std::size_t memory = 0;
 };
 
-/// Methods throw Error E_CUDA where the driver or a kernel reports a failure.
+/// Methods throw E_CUDA where the driver or a kernel reports a failure.
 class CudaLibrary {
  public:
   virtual ~CudaLibrary() = default;
@@ -28,9 +27,13 @@ class CudaLibrary {
   /// The version of the addon that this library was built with.
   virtual std::string version() const = 0;
 
+  /// The devices that the driver offers, at least one. Throws E_NO_CUDA without a driver, with one
+  /// that is older than this library, and without a device.
   virtual int device_count() = 0;
-  /// `index` is below device_count().
+  /// Facts of a device below device_count(), which does not start it.
   virtual CudaDevice device(int index) = 0;
+  /// Bytes that are free on a device. Starts it: a driver or device that is broken shows here.
+  virtual std::size_t free_memory(int index) = 0;
   /// Waits until everything that was started on a device is done.
   virtual void synchronize(int index) = 0;
 };
