@@ -29,12 +29,14 @@ set(MEDCOSS_CORE_SOURCES
     native/ops/cpu/row_products.cpp
     native/train/checkpoint.cpp
     native/train/draws.cpp
+    native/train/features.cpp
     native/train/initial_weights.cpp
     native/train/inputs.cpp
     native/train/norms.cpp
     native/train/optimizer.cpp
     native/train/probe.cpp
     native/train/reconstruct.cpp
+    native/train/step/inputs.cpp
     native/train/step/mixup.cpp
     native/train/step/objectives.cpp
     native/train/trainer.cpp)

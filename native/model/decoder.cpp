@@ -108,7 +108,7 @@ at::Tensor Decoder::run(const at::Tensor& encoded, const Masking& masking, Visua
   const at::Tensor& positions =
       (kind == VisualKind::image2d ? tokens_.positions_2d : tokens_.positions_3d).select(0, 0);
   const int64_t batch = encoded.size(0);
-  const at::Tensor first = at::zeros({batch, 1}, at::kLong);
+  const at::Tensor first = at::zeros({batch, 1}, masking.kept_BK.options());
   const at::Tensor seen = at::cat({first, masking.kept_BK + 1}, 1);
   const at::Tensor x_BSD = embed_.forward(encoded) + at::embedding(positions, seen);
   const at::Tensor filler_LD = tokens_.mask_token.select(0, 0) + positions.slice(0, 1);

@@ -6,7 +6,6 @@
 #include <ATen/ops/linear.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/tensor.h>
-#include <ATen/ops/zeros.h>
 
 namespace medcoss {
 namespace {
@@ -15,7 +14,13 @@ namespace {
 template <typename Branch>
 at::Tensor add_branch(const at::Tensor& x_BLW, const at::Tensor& scale_W,
                       const Stochastic& stochastic, size_t slot, const Branch& branch) {
-  if (stochastic.survivors.empty()) return at::addcmul(x_BLW, branch(x_BLW, at::Tensor()), scale_W);
+  if (stochastic.survivors.empty()) {
+    at::Tensor scale = scale_W;
+    if (stochastic.scale_SB.defined()) {
+      scale = scale * stochastic.scale_SB.select(0, static_cast<int64_t>(slot)).view({-1, 1, 1});
+    }
+    return at::addcmul(x_BLW, branch(x_BLW, at::Tensor()), scale);
+  }
   const auto& samples = stochastic.survivors[slot];
   const at::Tensor scale = scale_W / (1 - stochastic.drop_rate);
   const auto count = static_cast<int64_t>(samples.size());
@@ -28,10 +33,11 @@ at::Tensor add_branch(const at::Tensor& x_BLW, const at::Tensor& scale_W,
 }
 
 // The factor of each sample's branch [B]: 0 where it was dropped.
-at::Tensor branch_weights(const Stochastic& stochastic, size_t slot, int64_t batch) {
-  if (stochastic.survivors.empty()) return at::ones({batch}, at::kFloat);
-  const at::Tensor index = at::tensor(stochastic.survivors[slot], at::kLong);
-  return at::zeros({batch}, at::kFloat).index_fill_(0, index, 1 / (1 - stochastic.drop_rate));
+at::Tensor branch_weights(const Stochastic& stochastic, size_t slot, const at::Tensor& x_BLW) {
+  if (!stochastic.scale_SB.defined()) {
+    return at::ones({x_BLW.size(0)}, x_BLW.options().dtype(at::kFloat));
+  }
+  return stochastic.scale_SB.select(0, static_cast<int64_t>(slot));
 }
 
 at::Tensor rows_of(const at::Tensor& mask, const at::Tensor& index) {
@@ -113,7 +119,7 @@ at::Tensor Encoder::forward_rows(const at::Tensor& x_BLW, const at::Tensor& mask
   const at::Tensor x = run(x_BLW, mask, stochastic, last);
   const at::Tensor sample_N = position_N.floor_divide(x_BLW.size(1));
   const auto weights = [&](size_t slot) {
-    return branch_weights(stochastic, slot, x_BLW.size(0)).index_select(0, sample_N).unsqueeze(1);
+    return branch_weights(stochastic, slot, x_BLW).index_select(0, sample_N).unsqueeze(1);
   };
   return layers_[last].rows(x, mask, {position_N, weights(2 * last), weights(2 * last + 1)});
 }

@@ -19,10 +19,14 @@ namespace medcoss {
 struct Stochastic {
   /// Probability with which residual branches were dropped.
   double drop_rate = 0;
-  /// Samples that keep each branch: two per layer, attention first. Empty: all keep all.
+  /// Samples that keep each branch: two per layer, attention first. Empty where shapes are fixed:
+  /// then every branch is computed, and `scale_SB` tells the samples apart.
   std::vector<std::vector<int64_t>> survivors;
-  /// Row of the temporal position table.
-  int64_t frame = 0;
+  /// Factor of each of the S branches for each sample, float32: 0 or 1 / (1 - drop_rate).
+  /// Undefined: all keep all.
+  at::Tensor scale_SB;
+  /// Row of the temporal position table, int64; undefined: 0.
+  at::Tensor frame_1;
 };
 
 /// Flat positions of the wanted rows, and the factors of the branches of their samples.

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
 
 namespace medcoss {
 
@@ -21,7 +22,7 @@ struct Masking {
 Masking random_masking(const at::Tensor& noise_BL, double ratio);
 
 /// Keeps all patches of a batch.
-Masking no_masking(int64_t batch, int64_t patches);
+Masking no_masking(int64_t batch, int64_t patches, at::Device device);
 
 /// Rows of `x_BLV` named by `index_BK`.
 at::Tensor gather_rows(const at::Tensor& x_BLV, const at::Tensor& index_BK);

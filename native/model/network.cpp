@@ -16,10 +16,10 @@ std::optional<DecoderTokens> tokens_for(Network::Role role, const Scope& scope,
 Network::Heads::Heads(const Scope& scope, const ModelSize& size, DecoderTokens tokens)
     : decoder(scope, size, std::move(tokens)), words(scope.within("mlm_head"), size) {}
 
-Network::Network(const ModelSize& size, const Behaviour& behaviour, Role role)
+Network::Network(const ModelSize& size, const Behaviour& behaviour, Role role, at::Device device)
     : size_(size),
       behaviour_(behaviour),
-      scope_(parameters_, role == Role::student),
+      scope_(parameters_, role == Role::student, device),
       class_token_(scope_.add_table("cls_token", {1, 1, size.encoder_width}, 0.02)),
       decoder_tokens_(tokens_for(role, scope_, size, behaviour)),
       encoder_(scope_.within("fused_encoder"), size),
@@ -32,19 +32,19 @@ at::Tensor Network::encode_visual(const VisualInput& input, const Masking& maski
                                   const Stochastic& stochastic) const {
   VisualInput kept = input;
   if (masking.hides()) kept.patches_BLV = gather_rows(input.patches_BLV, masking.kept_BK);
-  const at::Tensor tokens = patches_.forward(kept, masking.kept_BK, stochastic.frame);
+  const at::Tensor tokens = patches_.forward(kept, masking.kept_BK, stochastic.frame_1);
   const at::Tensor first = class_token_.expand({tokens.size(0), 1, tokens.size(2)});
   return encoder_.forward(at::cat({first, tokens}, 1), {}, stochastic);
 }
 
 at::Tensor Network::encode_text(const TextInput& input, const Stochastic& stochastic) const {
-  const at::Tensor mask = text_attention_mask(input.real_BL, size_.encoder_heads, behaviour_);
+  const at::Tensor mask = text_attention_mask(input, size_.encoder_heads, behaviour_);
   return encoder_.forward(text_.forward(input.ids_BL), mask, stochastic);
 }
 
 at::Tensor Network::encode_text_rows(const TextInput& input, const Stochastic& stochastic,
                                      const at::Tensor& position_N) const {
-  const at::Tensor mask = text_attention_mask(input.real_BL, size_.encoder_heads, behaviour_);
+  const at::Tensor mask = text_attention_mask(input, size_.encoder_heads, behaviour_);
   return encoder_.forward_rows(text_.forward(input.ids_BL), mask, stochastic, position_N);
 }
 

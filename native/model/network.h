@@ -22,7 +22,7 @@ class Network {
  public:
   enum class Role { student, teacher };
   /// Values of the parameters are not set. A teacher has no decoder, no heads and no gradients.
-  Network(const ModelSize& size, const Behaviour& behaviour, Role role);
+  Network(const ModelSize& size, const Behaviour& behaviour, Role role, at::Device device);
 
   const ParameterList& parameters() const { return parameters_; }
   const ModelSize& size() const { return size_; }

@@ -27,7 +27,7 @@ at::Tensor Scope::add_table(const std::string& name, at::IntArrayRef shape, doub
 
 at::Tensor Scope::insert(const std::string& name, at::IntArrayRef shape, Initial initial,
                          bool table, bool trainable) const {
-  at::Tensor tensor = at::empty(shape, at::kFloat);
+  at::Tensor tensor = at::empty(shape, at::TensorOptions(device_).dtype(at::kFloat));
   tensor.set_requires_grad(trainable);
   list_.push_back({prefix_ + name, tensor, initial, table});
   return tensor;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
 
 #include <cstdint>
 #include <string>
@@ -38,7 +39,8 @@ using ParameterList = std::vector<Parameter>;
 /// Adds parameters to a list under a common prefix.
 class Scope {
  public:
-  Scope(ParameterList& list, bool trainable) : list_(list), trainable_(trainable) {}
+  Scope(ParameterList& list, bool trainable, at::Device device)
+      : list_(list), trainable_(trainable), device_(device) {}
 
   /// The scope of a module: names get `module.` in front.
   Scope within(const std::string& module) const;
@@ -53,6 +55,7 @@ class Scope {
 
   ParameterList& list_;
   bool trainable_;
+  at::Device device_;
   std::string prefix_;
 };
 

@@ -47,13 +47,15 @@ at::Tensor PatchEmbedding::kernel(VisualKind kind) const {
 }
 
 at::Tensor PatchEmbedding::forward(const VisualInput& kept_BKV, const at::Tensor& index_BK,
-                                   int64_t frame) const {
+                                   const at::Tensor& frame_1) const {
   const bool flat = kept_BKV.kind == VisualKind::image2d;
   const Tables& tables = flat ? tables_2d_ : tables_3d_;
   const at::Tensor& bias = flat ? bias_2d_ : bias_3d_;
   const at::Tensor tokens = at::linear(kept_BKV.patches_BLV, kernel(kept_BKV.kind), bias);
-  const at::Tensor positions =
-      at::embedding(tables.spatial, index_BK) + tables.temporal.select(0, frame);
+  const at::Tensor moment = frame_1.defined()
+                                ? tables.temporal.index_select(0, frame_1).select(0, 0)
+                                : tables.temporal.select(0, 0);
+  const at::Tensor positions = at::embedding(tables.spatial, index_BK) + moment;
   return norm_.forward(tokens + positions);
 }
 

@@ -24,8 +24,9 @@ class PatchEmbedding {
  public:
   PatchEmbedding(const Scope& scope, const ModelSize& size);
   /// LN(conv(patch) + temporal[frame] + spatial[index]); `index_BK` are running numbers of the
-  /// patches.
-  at::Tensor forward(const VisualInput& kept_BKV, const at::Tensor& index_BK, int64_t frame) const;
+  /// patches, `frame_1` is a row number (undefined: 0).
+  at::Tensor forward(const VisualInput& kept_BKV, const at::Tensor& index_BK,
+                     const at::Tensor& frame_1) const;
 
  private:
   struct Tables {

@@ -12,7 +12,12 @@ namespace medcoss {
 struct TextInput {
   at::Tensor ids_BL;   // int64
   at::Tensor real_BL;  // bool
+  /// Known to have no padding. Kept beside the mask, so that nobody waits for a device to tell.
+  bool full = false;
 };
+
+/// `full` is read off a mask on the CPU.
+TextInput text_input(const at::Tensor& ids_BL, const at::Tensor& real_BL);
 
 class TextEmbedding {
  public:
@@ -29,7 +34,6 @@ class TextEmbedding {
 /// Additive mask of text attention, broadcastable to [B,heads,L,L]: a query sees real keys, with
 /// `causal` only those not after it. With `tiled`, head h of sample b sees by the mask of sample
 /// (heads b + h) mod B, as the published code does. Undefined where every query may see every key.
-at::Tensor text_attention_mask(const at::Tensor& real_BL, int64_t heads,
-                               const Behaviour& behaviour);
+at::Tensor text_attention_mask(const TextInput& input, int64_t heads, const Behaviour& behaviour);
 
 }  // namespace medcoss

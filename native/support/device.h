@@ -1,5 +1,7 @@
-// What the processor can do, asked once.
+// What the processor and the devices of this process can do.
 #pragma once
+
+#include <c10/core/Device.h>
 
 #include <string>
 
@@ -10,7 +12,8 @@ namespace medcoss {
 /// in float32.
 bool has_bf16_products();
 
-/// Throws E_NO_CUDA for a device this build cannot use, E_ARGUMENT for a name that is none.
-void check_device(const std::string& device);
+/// `cpu`, `cuda` or `cuda:1` as a device; a CUDA device always has its index. Throws E_ARGUMENT for
+/// other names, E_NO_CUDA where LibTorch sees no such device.
+at::Device find_device(const std::string& name);
 
 }  // namespace medcoss

@@ -1,6 +1,7 @@
 #include "support/formula.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
 
 namespace medcoss {
 namespace {
@@ -36,13 +37,15 @@ void formula(const std::string& name, int64_t count, uint64_t seed, double* out)
 void fill_by_formula(const at::Tensor& tensor, const std::string& name, uint64_t seed,
                      double offset, double scale) {
   const uint64_t start = stream_start(name, seed);
-  auto* out = tensor.data_ptr<float>();
+  const at::Tensor host = tensor.is_cpu() ? tensor : at::empty(tensor.sizes(), at::kFloat);
+  auto* out = host.data_ptr<float>();
   at::parallel_for(0, tensor.numel(), grain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const double u = number(start + static_cast<uint64_t>(i));
       out[i] = static_cast<float>(offset + scale * (2 * u - 1));
     }
   });
+  if (!tensor.is_cpu()) tensor.copy_(host);
 }
 
 }  // namespace medcoss

@@ -1,5 +1,6 @@
 #include "support/safetensors.h"
 
+#include <ATen/ops/empty.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -105,7 +106,7 @@ void SafetensorsReader::corrupt(const std::string& problem) const {
 }
 
 void SafetensorsReader::read_header() {
-  struct stat status{};
+  struct stat status {};
   if (fstat(file_, &status) != 0 || !S_ISREG(status.st_mode)) corrupt("it is not a file");
   uint64_t length = 0;
   if (status.st_size < static_cast<off_t>(sizeof(length))) corrupt("it is too short");
@@ -153,7 +154,9 @@ void SafetensorsReader::check(const std::string& name, at::IntArrayRef shape) co
 void SafetensorsReader::read(const std::string& name, const at::Tensor& into) const {
   check(name, into.sizes());
   const TensorEntry& entry = entries_.at(name);
-  read_bytes(into.data_ptr<float>(), entry.end - entry.begin, data_start_ + entry.begin);
+  const at::Tensor host = into.is_cpu() ? into : at::empty(into.sizes(), at::kFloat);
+  read_bytes(host.data_ptr<float>(), entry.end - entry.begin, data_start_ + entry.begin);
+  if (!into.is_cpu()) into.copy_(host);
 }
 
 void write_safetensors(const std::string& path, const NamedTensors& tensors) {
@@ -163,7 +166,8 @@ void write_safetensors(const std::string& path, const NamedTensors& tensors) {
   file.write(&length, sizeof(length));
   file.write(header.data(), static_cast<int64_t>(header.size()));
   for (const auto& [name, tensor] : tensors) {
-    file.write(tensor.data_ptr<float>(), tensor.numel() * static_cast<int64_t>(sizeof(float)));
+    const at::Tensor host = tensor.cpu();
+    file.write(host.data_ptr<float>(), host.numel() * static_cast<int64_t>(sizeof(float)));
   }
   file.finish();
 }

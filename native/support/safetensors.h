@@ -40,7 +40,7 @@ class SafetensorsReader {
   bool has(const std::string& name) const { return entries_.count(name) > 0; }
   /// Throws E_CHECKPOINT_SHAPE where the tensor is missing or is no float32 of this shape.
   void check(const std::string& name, at::IntArrayRef shape) const;
-  /// Reads into a contiguous float32 tensor of the same shape.
+  /// Reads into a contiguous float32 tensor of the same shape, on any device.
   void read(const std::string& name, const at::Tensor& into) const;
 
  private:
@@ -56,7 +56,8 @@ class SafetensorsReader {
 
 using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 
-/// Writes contiguous float32 CPU tensors in the order given. Throws E_DISK_FULL or E_WRITE.
+/// Writes contiguous float32 tensors of any device in the order given. Throws E_DISK_FULL or
+/// E_WRITE.
 void write_safetensors(const std::string& path, const NamedTensors& tensors);
 
 }  // namespace medcoss

@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
 
 #include <algorithm>
 #include <numeric>
@@ -45,22 +46,26 @@ at::Tensor StepDraws::noise(int64_t batch, int64_t patches) const {
 }
 
 Stochastic StepDraws::training(Network network, const Behaviour& behaviour, int64_t layers,
-                               int64_t batch) const {
+                               int64_t batch, bool fixed_shapes) const {
   const bool student = network == Network::student;
   Stochastic result;
   if (behaviour.random_temporal_position) {
     const Draws source =
         draws(student ? Purpose::temporal_position : Purpose::teacher_temporal_position);
-    result.frame = static_cast<int64_t>(source.below(temporal_rows, 0));
+    const auto row = static_cast<int64_t>(source.below(temporal_rows, 0));
+    result.frame_1 = at::full({1}, row, at::kLong);
   }
   if (behaviour.drop_path == 0) return result;
   const Draws source = draws(student ? Purpose::drop_path : Purpose::teacher_drop_path);
   result.drop_rate = behaviour.drop_path;
-  result.survivors.resize(static_cast<size_t>(2 * layers));
-  for (uint32_t slot = 0; slot < result.survivors.size(); ++slot) {
+  result.scale_SB = at::empty({2 * layers, batch}, at::kFloat);
+  auto* scale = result.scale_SB.data_ptr<float>();
+  if (!fixed_shapes) result.survivors.resize(static_cast<size_t>(2 * layers));
+  for (uint32_t slot = 0; slot < 2 * layers; ++slot) {
     for (int64_t b = 0; b < batch; ++b) {
       const bool keeps = source.uniform(static_cast<uint32_t>(b), slot) >= behaviour.drop_path;
-      if (keeps) result.survivors[slot].push_back(b);
+      *scale++ = keeps ? static_cast<float>(1 / (1 - behaviour.drop_path)) : 0;
+      if (keeps && !fixed_shapes) result.survivors[slot].push_back(b);
     }
   }
   return result;

@@ -1,6 +1,7 @@
 // The random choices of one step as tensors; an injected tensor takes the place of its draw.
 //
-// Invariant: everything follows from (seed, stage, step) and a sample's place in the batch.
+// Invariant: everything follows from (seed, stage, step) and a sample's place in the batch, and is
+// made on the CPU, whatever the device of the network.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -21,9 +22,10 @@ class StepDraws {
 
   /// Masking noise [B,L]; sorting it sorts (word, index).
   at::Tensor noise(int64_t batch, int64_t patches) const;
-  /// Dropped branches and temporal row of a forward pass in training.
-  Stochastic training(Network network, const Behaviour& behaviour, int64_t layers,
-                      int64_t batch) const;
+  /// Dropped branches and temporal row of a forward pass in training; without `survivors` where
+  /// shapes must not depend on draws.
+  Stochastic training(Network network, const Behaviour& behaviour, int64_t layers, int64_t batch,
+                      bool fixed_shapes) const;
   /// A permutation of the batch, int64 [B].
   at::Tensor partner(int64_t batch) const;
   /// Mixup weight of each sample, float32 [B].

@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
 
 #include <algorithm>
 #include <array>
@@ -45,7 +46,8 @@ Four normal_values(const Words& words, float deviation) {
 
 template <typename Values>
 void fill(const at::Tensor& tensor, const Draws& draws, const Values& values) {
-  auto* out = tensor.data_ptr<float>();
+  const at::Tensor host = tensor.is_cpu() ? tensor : at::empty(tensor.sizes(), at::kFloat);
+  auto* out = host.data_ptr<float>();
   const int64_t count = tensor.numel();
   at::parallel_for(0, (count + 3) / 4, grain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
@@ -53,6 +55,7 @@ void fill(const at::Tensor& tensor, const Draws& draws, const Values& values) {
       std::copy_n(four.begin(), std::min<int64_t>(4, count - 4 * i), out + 4 * i);
     }
   });
+  if (!tensor.is_cpu()) tensor.copy_(host);
 }
 
 void draw(const Parameter& parameter, const Draws& draws) {

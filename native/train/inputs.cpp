@@ -22,7 +22,8 @@ std::string shape_text(const at::Tensor& tensor) {
 // Mirrors the samples whose flag has `bit` set along `axis`.
 at::Tensor mirrored(const at::Tensor& x, const at::Tensor& flips_B, int bit, int64_t axis) {
   const at::Tensor flagged = flips_B.bitwise_and(1 << bit).ne(0);
-  if (!flagged.any().item<bool>()) return x;
+  // Elsewhere the question would wait for the device.
+  if (flagged.is_cpu() && !flagged.any().item<bool>()) return x;
   std::vector<int64_t> shape(static_cast<size_t>(x.dim()), 1);
   shape[0] = x.size(0);
   return at::where(flagged.view(shape), x.flip({axis}), x);
@@ -95,6 +96,13 @@ void check_size(const ModelSize& size) {
   if (grid[0] * grid[1] * grid[2] > 4096) refuse("volume size", "at most 4096 patches", "more");
 }
 
+Batch loadable(const Batch& batch, at::Device device, const ModelSize& size) {
+  const auto* image = std::get_if<ImageBatch>(&batch);
+  if (device.is_cpu() || image == nullptr || !image->crops_B4.defined()) return batch;
+  return ImageBatch{
+      crop_resize(image->pixels_BHWC, image->crops_B4, image->flips_B, size.image_size), {}, {}};
+}
+
 VisualInput prepare_visual(const Batch& batch, const ModelSize& size) {
   if (const auto* image = std::get_if<ImageBatch>(&batch)) return prepare_images(*image, size);
   return prepare_volumes(std::get<VolumeBatch>(batch), size);
@@ -118,7 +126,7 @@ TextInput prepare_text(const TextBatch& batch, const ModelSize& size) {
     refuse("lengths", "1 to " + std::to_string(ids.size(1)), "another length");
   }
   const at::Tensor place = at::arange(ids.size(1), at::kInt).unsqueeze(0);
-  return {ids.to(at::kLong), place.lt(batch.lengths_B.unsqueeze(1))};
+  return text_input(ids.to(at::kLong), place.lt(batch.lengths_B.unsqueeze(1)));
 }
 
 int64_t samples_of(const Batch& batch) {

@@ -1,6 +1,10 @@
 #include "train/norms.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/ops/_foreach_norm.h>
+#include <ATen/ops/norm.h>
+#include <ATen/ops/scalar_tensor.h>
+#include <ATen/ops/stack.h>
 
 #include <algorithm>
 #include <array>
@@ -30,7 +34,7 @@ double sum_of_block(const float* x, int64_t count) {
 }  // namespace
 
 double sum_of_squares(const at::Tensor& tensor) {
-  const at::Tensor flat = tensor.contiguous();
+  const at::Tensor flat = tensor.cpu().contiguous();
   const auto* x = flat.data_ptr<float>();
   const int64_t count = flat.numel();
   std::vector<double> sums(static_cast<size_t>((count + block - 1) / block));
@@ -47,13 +51,17 @@ double l2_norm(const at::Tensor& tensor) {
   return std::sqrt(sum_of_squares(tensor));
 }
 
-double gradient_norm(const ParameterList& parameters) {
-  double sum = 0;
+at::Tensor gradient_norm(const ParameterList& parameters) {
+  std::vector<at::Tensor> gradients;
   for (const Parameter& parameter : parameters) {
-    const at::Tensor& gradient = parameter.tensor.grad();
-    if (gradient.defined()) sum += sum_of_squares(gradient);
+    if (parameter.tensor.grad().defined()) gradients.push_back(parameter.tensor.grad());
   }
-  return std::sqrt(sum);
+  if (!gradients.empty() && !gradients.front().is_cpu()) {
+    return at::stack(at::_foreach_norm(gradients)).norm().to(at::kDouble);
+  }
+  double sum = 0;
+  for (const at::Tensor& gradient : gradients) sum += sum_of_squares(gradient);
+  return at::scalar_tensor(std::sqrt(sum), at::kDouble);
 }
 
 }  // namespace medcoss

@@ -1,6 +1,6 @@
-// Euclidean norms in float64 of float32 tensors.
+// Euclidean norms of float32 tensors, on the CPU in float64.
 //
-// Invariant: the order of summation is fixed, whatever the number of threads.
+// Invariant: on the CPU the order of summation is fixed, whatever the number of threads.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -9,10 +9,11 @@
 
 namespace medcoss {
 
-/// Sum of squares of a contiguous float32 tensor.
+/// Sum of squares of a float32 tensor of any device, computed on the CPU.
 double sum_of_squares(const at::Tensor& tensor);
 double l2_norm(const at::Tensor& tensor);
-/// Norm of all gradients together; parameters without one count nothing.
-double gradient_norm(const ParameterList& parameters);
+/// Norm of all gradients together, float64 [] on their device; parameters without one count
+/// nothing.
+at::Tensor gradient_norm(const ParameterList& parameters);
 
 }  // namespace medcoss

@@ -1,6 +1,7 @@
 #include "train/optimizer.h"
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/_foreach_add.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
@@ -59,35 +60,42 @@ Optimizer::Optimizer(const ParameterList& parameters, const OptimizerOptions& op
 
 void Optimizer::ensure_moments(Slot& slot) const {
   if (slot.average.defined()) return;
-  slot.average = at::zeros_like(slot.parameter.tensor);
-  slot.square = at::zeros_like(slot.parameter.tensor);
-  slot.steps = at::zeros({}, at::kFloat);
+  const at::Tensor& value = slot.parameter.tensor;
+  const at::Tensor average = at::zeros_like(value);
+  const at::Tensor square = at::zeros_like(value);
+  slot.steps = at::zeros({}, value.options());
+  slot.average = average;
+  slot.square = square;
 }
 
-void Optimizer::step(double learning_rate, const at::Tensor& found_inf) {
+bool Optimizer::rests(const Slot& slot) const {
+  return !slot.parameter.tensor.grad().defined() && (!move_idle_ || !slot.average.defined());
+}
+
+void Optimizer::step(const at::Tensor& learning_rate, const at::Tensor& found_inf) {
   const at::NoGradGuard no_grad;
   Group plain;
   Group decaying;
   at::Tensor zeros;
-  const at::Tensor advance = 1 - found_inf;
+  std::vector<at::Tensor> steps;
   for (Slot& slot : slots_) {
-    Group& group = slot.decays ? decaying : plain;
-    const bool idle = !slot.parameter.tensor.grad().defined();
-    if (idle && (!move_idle_ || !slot.average.defined())) continue;
+    if (rests(slot)) continue;
     ensure_moments(slot);
-    slot.steps.add_(advance);
-    if (!idle) {
+    steps.push_back(slot.steps);
+    Group& group = slot.decays ? decaying : plain;
+    if (slot.parameter.tensor.grad().defined()) {
       group.add(slot);
       continue;
     }
-    if (!zeros.defined()) zeros = at::zeros({idle_piece}, at::kFloat);
+    if (!zeros.defined()) zeros = at::zeros({idle_piece}, slot.average.options());
     group.add_idle(slot, zeros);
   }
+  if (!steps.empty()) at::_foreach_add_(steps, 1 - found_inf);
   apply(plain, 0, learning_rate, found_inf);
   apply(decaying, options_.weight_decay, learning_rate, found_inf);
 }
 
-void Optimizer::apply(const Group& group, double weight_decay, double learning_rate,
+void Optimizer::apply(const Group& group, double weight_decay, const at::Tensor& learning_rate,
                       const at::Tensor& found_inf) const {
   if (group.values.empty()) return;
   at::_fused_adamw_(group.values, group.gradients, group.averages, group.squares, {}, group.steps,
@@ -95,10 +103,16 @@ void Optimizer::apply(const Group& group, double weight_decay, double learning_r
                     false, false, std::nullopt, found_inf);
 }
 
+int64_t Optimizer::moving() const {
+  return std::count_if(slots_.begin(), slots_.end(),
+                       [](const Slot& slot) { return slot.average.defined(); });
+}
+
 NamedTensors Optimizer::state() const {
   NamedTensors result;
   for (const Slot& slot : slots_) {
-    if (!slot.average.defined()) continue;
+    // A first step that was not finite leaves moments that nothing has moved.
+    if (!slot.average.defined() || slot.steps.item<float>() == 0) continue;
     result.emplace_back(slot.parameter.name + ".exp_avg", slot.average);
     result.emplace_back(slot.parameter.name + ".exp_avg_sq", slot.square);
     result.emplace_back(slot.parameter.name + ".step", slot.steps);

@@ -17,11 +17,16 @@ class Optimizer {
  public:
   Optimizer(const ParameterList& parameters, const OptimizerOptions& options, bool move_idle);
 
-  /// One step on the parameters' gradients. `found_inf`, float32 [], is 1 where nothing may change.
-  /// Parameters without a gradient rest, or move by their momentum and decay.
-  void step(double learning_rate, const at::Tensor& found_inf);
+  /// One step on the parameters' gradients, without waiting for the device. `found_inf`, float32 []
+  /// on the parameters' device, is 1 where nothing may change; `learning_rate` [] lies there too,
+  /// as float64 on the CPU and float32 elsewhere. Parameters without a gradient rest, or move by
+  /// their momentum and decay.
+  void step(const at::Tensor& learning_rate, const at::Tensor& found_inf);
 
-  /// NAME.exp_avg, NAME.exp_avg_sq and NAME.step of every parameter that has moments.
+  /// How many parameters have moments. A step does the same work as long as this does not change.
+  int64_t moving() const;
+
+  /// NAME.exp_avg, NAME.exp_avg_sq and NAME.step of every parameter that was ever moved.
   NamedTensors state() const;
   /// Takes the state of such a file; moments of other parameters are forgotten.
   void load(const SafetensorsReader& file);
@@ -35,7 +40,8 @@ class Optimizer {
   struct Group;
 
   void ensure_moments(Slot& slot) const;
-  void apply(const Group& group, double weight_decay, double learning_rate,
+  bool rests(const Slot& slot) const;
+  void apply(const Group& group, double weight_decay, const at::Tensor& learning_rate,
              const at::Tensor& found_inf) const;
 
   std::vector<Slot> slots_;

@@ -15,7 +15,7 @@ using Wanted = std::map<std::string, std::vector<int64_t>>;
 
 std::vector<double> values_at(const at::Tensor& gradient, const std::string& name,
                               const std::vector<int64_t>& at) {
-  const at::Tensor flat = gradient.contiguous();
+  const at::Tensor flat = gradient.cpu().contiguous();
   std::vector<double> values;
   for (const int64_t index : at) {
     if (index < 0 || index >= flat.numel())
@@ -32,8 +32,8 @@ Probe Trainer::probe(const Batch& batch, StepKey key, const ProbeOptions& option
   const StepDraws draws(state_->options.seed, key, options);
   Outcome outcome;
   {
-    const PrecisionScope precision(state_->options.bf16);
-    outcome = state_->objective(batch, draws, options.replay, false, true);
+    const PrecisionScope precision(state_->options, state_->device);
+    outcome = state_->objective(state_->inputs(batch, draws, {options.replay, false, true}));
     outcome.loss.backward();
   }
   const Wanted wanted(options.gradients.begin(), options.gradients.end());
@@ -49,16 +49,17 @@ Probe Trainer::probe(const Batch& batch, StepKey key, const ProbeOptions& option
   }
   state_->clear_gradients();
   const at::NoGradGuard no_grad;
-  result.encoded = outcome.encoded.detach().to(at::kFloat).contiguous();
-  if (!std::holds_alternative<TextBatch>(batch)) result.mask = outcome.masking.mask_BL;
+  const at::Tensor encoded = outcome.encoded.detach().to(at::kFloat);
+  result.encoded = encoded.cpu().contiguous();
+  if (!std::holds_alternative<TextBatch>(batch)) result.mask = outcome.masking.mask_BL.cpu();
   if (!options.replay && result.mask.defined()) {
     const auto kind =
         std::holds_alternative<ImageBatch>(batch) ? VisualKind::image2d : VisualKind::volume3d;
     const Decoder& decoder = state_->student.decoder();
-    const at::Tensor rows = decoder.forward_all(result.encoded, outcome.masking, kind)
+    const at::Tensor rows = decoder.forward_all(encoded, outcome.masking, kind)
                                 .select(0, 0)
                                 .slice(0, 0, options.predicted_rows);
-    result.predicted = decoder.predict(rows, kind).contiguous();
+    result.predicted = decoder.predict(rows, kind).cpu().contiguous();
   }
   return result;
 }

@@ -30,35 +30,39 @@ Reconstruction visual(const Network& network, const VisualInput& input, const at
       in_units_of(input.patches_BLV, network.decoder().predict(decoded, input.kind));
   const at::Tensor mask = masking.mask_BL.to(at::kByte).unsqueeze(-1).expand_as(input.patches_BLV);
   const auto whole = [&](const at::Tensor& patches) {
-    return unpatchified(patches, input.kind, network.size()).contiguous();
+    return unpatchified(patches, input.kind, network.size()).cpu().contiguous();
   };
   const at::Tensor original = whole(input.patches_BLV);
   return {original.sizes().vec(), original, whole(predicted), whole(mask)};
 }
 
-Reconstruction words(const Network& network, const TextBatch& batch) {
-  const TextInput input = prepare_text(batch, network.size());
+Reconstruction words(const Network& network, const TextBatch& batch, at::Device device) {
+  StepInputs inputs;
+  inputs.text = prepare_text(batch, network.size());
+  const TextInput input = on_device(std::move(inputs), device).text;
   const at::Tensor encoded = network.encode_text(input, {});
   const at::Tensor guessed = at::empty_like(input.ids_BL);
   // One sequence at a time: scores of a whole batch would be its largest tensor by far.
   for (int64_t b = 0; b < encoded.size(0); ++b) {
     guessed.select(0, b).copy_(network.word_scores(encoded.select(0, b)).argmax(1));
   }
-  at::Tensor mask = at::zeros(input.ids_BL.sizes(), at::kByte);
+  at::Tensor mask = at::zeros(batch.ids_BL.sizes(), at::kByte);
   if (batch.labels_BL.defined()) mask = batch.labels_BL.ge(0).to(at::kByte);
-  return {input.ids_BL.sizes().vec(), input.ids_BL.to(at::kFloat), guessed.to(at::kFloat), mask};
+  return {batch.ids_BL.sizes().vec(), batch.ids_BL.to(at::kFloat), guessed.to(at::kFloat).cpu(),
+          mask};
 }
 
 }  // namespace
 
 Reconstruction Trainer::reconstruct(const Batch& batch, StepKey key) {
   const at::NoGradGuard no_grad;
-  const PrecisionScope precision(state_->options.bf16);
-  if (const auto* text = std::get_if<TextBatch>(&batch)) return words(state_->student, *text);
-  const VisualInput input = prepare_visual(batch, state_->options.size);
-  const StepDraws draws(state_->options.seed, key, {});
-  return visual(state_->student, input,
-                draws.noise(input.patches_BLV.size(0), input.patches_BLV.size(1)));
+  const PrecisionScope precision(state_->options, state_->device);
+  if (const auto* text = std::get_if<TextBatch>(&batch)) {
+    return words(state_->student, *text, state_->device);
+  }
+  const StepInputs inputs = state_->inputs(batch, StepDraws(state_->options.seed, key, {}), {});
+  return visual(state_->student, prepare_visual(inputs.batch, state_->options.size),
+                inputs.noise_BL);
 }
 
 }  // namespace medcoss

@@ -8,6 +8,7 @@
 #include "model/network.h"
 #include "train/draws.h"
 #include "train/optimizer.h"
+#include "train/step/inputs.h"
 #include "train/step/objectives.h"
 #include "train/trainer.h"
 
@@ -16,33 +17,37 @@ namespace medcoss {
 struct Trainer::State {
   explicit State(const TrainerOptions& options);
 
-  /// The plain or the replay objective of a batch. `training` switches drop path and temporal draws
-  /// on; `whole_text` computes tokens that the loss does not need.
-  Outcome objective(const Batch& batch, const StepDraws& draws, bool replay, bool training,
-                    bool whole_text) const;
+  /// What a step on `batch` reads, on the trainer's device. Throws E_NO_TEACHER, E_ARGUMENT.
+  StepInputs inputs(const Batch& batch, const StepDraws& draws, const StepMode& mode) const;
+  /// The plain or the replay objective.
+  Outcome objective(const StepInputs& inputs) const;
+  /// One optimiser step: float64 [3] on the trainer's device, its loss, the norm of its gradient
+  /// and whether it was skipped (1), as one of them was not finite.
+  at::Tensor update(const StepInputs& inputs);
   void clear_gradients() const;
 
   TrainerOptions options;
+  at::Device device;
   Network student;
   std::unique_ptr<Network> teacher;
   Optimizer optimizer;
 
  private:
-  Outcome plain(const Batch& batch, const StepDraws& draws, bool training, bool whole_text) const;
-  Outcome replayed(const Batch& batch, const StepDraws& draws, bool training) const;
-  Stochastic student_draws(const StepDraws& draws, bool training, int64_t samples) const;
+  Outcome plain(const StepInputs& inputs) const;
+  Outcome replayed(const StepInputs& inputs) const;
 };
 
 /// Computes in the trainer's precision while it lives. With bf16 and hardware for it, matrix
 /// products take bf16 inputs; weights, sums and losses stay float32.
 class PrecisionScope {
  public:
-  explicit PrecisionScope(bool bf16);
+  PrecisionScope(const TrainerOptions& options, at::Device device);
   ~PrecisionScope();
   PrecisionScope(const PrecisionScope&) = delete;
   PrecisionScope& operator=(const PrecisionScope&) = delete;
 
  private:
+  at::DeviceType device_;
   bool active_;
 };
 

@@ -4,10 +4,10 @@
 
 namespace medcoss {
 
-VisualInput mixup(const VisualInput& input, const StepDraws& draws) {
+VisualInput mixup(const VisualInput& input, const VisualMix& mix) {
   const at::Tensor& own = input.patches_BLV;
-  const at::Tensor weight = draws.lambda(own.size(0)).view({-1, 1, 1});
-  at::Tensor mixed = own.index_select(0, draws.partner(own.size(0))).mul_(1 - weight);
+  const at::Tensor weight = mix.weight_B.view({-1, 1, 1});
+  at::Tensor mixed = own.index_select(0, mix.partner_B).mul_(1 - weight);
   return {input.kind, mixed.addcmul_(own, weight)};
 }
 
@@ -18,7 +18,7 @@ TextInput mixup(const TextInput& input, const StepDraws& draws, bool real_spans)
   const at::Tensor real = input.real_BL.index_select(0, partner);
   at::Tensor keep = draws.keep(batch, input.ids_BL.size(1));
   if (real_spans) keep = keep.logical_or(input.real_BL.logical_and(real).logical_not());
-  return {at::where(keep, input.ids_BL, ids), at::where(keep, input.real_BL, real)};
+  return text_input(at::where(keep, input.ids_BL, ids), at::where(keep, input.real_BL, real));
 }
 
 }  // namespace medcoss

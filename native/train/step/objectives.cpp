@@ -5,6 +5,8 @@
 #include <ATen/ops/mse_loss.h>
 #include <ATen/ops/nonzero.h>
 
+#include <algorithm>
+
 #include "model/patches.h"
 #include "ops/autograd/feature_distance.h"
 #include "support/error.h"
@@ -12,24 +14,10 @@
 namespace medcoss {
 namespace {
 
-constexpr int64_t no_label = -100;
-
 // Rows of [B,L,W] at flat positions [N].
 at::Tensor rows_at(const at::Tensor& x_BLW, const at::Tensor& position_N) {
   return x_BLW.flatten(0, 1).index_select(0, position_N);
 }
-
-// Labelled words of the first `length` tokens.
-struct Labels {
-  at::Tensor position_N;  // flat, of [B length]
-  at::Tensor id_N;
-
-  Labels(const at::Tensor& labels_BL, int64_t length) {
-    const at::Tensor flat = labels_BL.narrow(1, 0, length).to(at::kLong).flatten();
-    position_N = flat.ne(no_label).nonzero().flatten();
-    id_N = flat.index_select(0, position_N);
-  }
-};
 
 at::Tensor target_of(const Pair& pair, const VisualInput& input, const Masking& masking) {
   if (pair.targets_BLW.defined()) return pair.targets_BLW;
@@ -55,6 +43,12 @@ at::Tensor distance_to(const at::Tensor& target, const at::Tensor& encoded,
 
 }  // namespace
 
+Labels::Labels(const at::Tensor& labels_BL, int64_t length) {
+  const at::Tensor flat = labels_BL.narrow(1, 0, length).to(at::kLong).flatten();
+  position_N = flat.ne(no_label).nonzero().flatten();
+  id_N = flat.index_select(0, position_N);
+}
+
 Outcome masked_patches(const Network& network, const VisualInput& input, const at::Tensor& noise,
                        const Stochastic& stochastic) {
   Outcome result;
@@ -67,18 +61,16 @@ Outcome masked_patches(const Network& network, const VisualInput& input, const a
   return result;
 }
 
-Outcome masked_words(const Network& network, const TextInput& input, const at::Tensor& labels_BL,
+Outcome masked_words(const Network& network, const TextInput& input, const Labels& labels,
                      const Stochastic& stochastic) {
-  const Labels labels(labels_BL, input.ids_BL.size(1));
   const at::Tensor rows = network.encode_text_rows(input, stochastic, labels.position_N);
   Outcome result;
   result.loss = at::cross_entropy_loss(network.word_scores(rows), labels.id_N);
   return result;
 }
 
-Outcome masked_words_whole(const Network& network, const TextInput& input,
-                           const at::Tensor& labels_BL, const Stochastic& stochastic) {
-  const Labels labels(labels_BL, input.ids_BL.size(1));
+Outcome masked_words_whole(const Network& network, const TextInput& input, const Labels& labels,
+                           const Stochastic& stochastic) {
   Outcome result;
   result.encoded = network.encode_text(input, stochastic);
   const at::Tensor rows = rows_at(result.encoded, labels.position_N);
@@ -104,10 +96,11 @@ Outcome distil(const Pair& pair, const TextInput& mixed) {
   return result;
 }
 
-TextInput trimmed(const TextInput& input) {
+TextInput trimmed(const TextInput& input, int64_t step) {
   const at::Tensor used = input.real_BL.any(0).nonzero();
-  const int64_t length = used.max().item<int64_t>() + 1;
-  return {input.ids_BL.narrow(1, 0, length), input.real_BL.narrow(1, 0, length)};
+  const int64_t longest = used.max().item<int64_t>() + 1;
+  const int64_t length = std::min((longest + step - 1) / step * step, input.ids_BL.size(1));
+  return text_input(input.ids_BL.narrow(1, 0, length), input.real_BL.narrow(1, 0, length));
 }
 
 }  // namespace medcoss

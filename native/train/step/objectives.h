@@ -10,6 +10,18 @@
 
 namespace medcoss {
 
+/// What stands in a batch of labels where a word has none.
+constexpr int64_t no_label = -100;
+
+/// The labelled words of the first `length` tokens. An id of `no_label` weighs nothing.
+struct Labels {
+  at::Tensor position_N;  // int64, flat, of [B length]
+  at::Tensor id_N;        // int64
+
+  Labels() = default;
+  Labels(const at::Tensor& labels_BL, int64_t length);
+};
+
 /// A loss and what was computed on the way to it.
 struct Outcome {
   at::Tensor loss;     // float32 []
@@ -22,11 +34,11 @@ Outcome masked_patches(const Network& network, const VisualInput& input, const a
                        const Stochastic& stochastic);
 
 /// Cross-entropy of the labelled words, which alone get scores; without any it is not a number.
-Outcome masked_words(const Network& network, const TextInput& input, const at::Tensor& labels_BL,
+Outcome masked_words(const Network& network, const TextInput& input, const Labels& labels,
                      const Stochastic& stochastic);
 /// The same with the encoder's whole output.
-Outcome masked_words_whole(const Network& network, const TextInput& input,
-                           const at::Tensor& labels_BL, const Stochastic& stochastic);
+Outcome masked_words_whole(const Network& network, const TextInput& input, const Labels& labels,
+                           const Stochastic& stochastic);
 
 /// Student and frozen teacher with their own randomness. Given targets, shaped as the student's
 /// output, make the teacher unnecessary.
@@ -42,8 +54,9 @@ Outcome distil(const Pair& pair, const VisualInput& mixed, const at::Tensor& noi
 /// The same for text, over all positions or over the real ones.
 Outcome distil(const Pair& pair, const TextInput& mixed);
 
-/// Cuts what every sequence of the batch has as padding. Exact for real tokens under every
-/// attention mask, since none lets a query see beyond the longest sequence.
-TextInput trimmed(const TextInput& input);
+/// Cuts what every sequence of the batch has as padding, leaving a multiple of `step` tokens or
+/// all. Exact for real tokens under every attention mask, since none lets a query see beyond the
+/// longest sequence. On the CPU.
+TextInput trimmed(const TextInput& input, int64_t step = 1);
 
 }  // namespace medcoss

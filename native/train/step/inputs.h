@@ -1,0 +1,55 @@
+// Everything that a step reads beside weights and moments, as tensors that move between devices
+// together.
+//
+// Invariant: whatever depends on values (ranges, lengths, numbers of labels, draws) is settled
+// here, on the CPU; what follows needs shapes only, and so never waits for a device. Shape letters:
+// B batch, L tokens or patches, N labelled words, W encoder width.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
+
+#include <vector>
+
+#include "model/encoder.h"
+#include "model/text_embedding.h"
+#include "train/draws.h"
+#include "train/step/mixup.h"
+#include "train/step/objectives.h"
+#include "train/trainer.h"
+
+namespace medcoss {
+
+struct StepMode {
+  bool replay = false;
+  /// Switches drop path and temporal draws on.
+  bool training = false;
+  /// Computes tokens that the loss does not need.
+  bool whole_text = false;
+};
+
+struct StepInputs {
+  StepMode mode;
+  Batch batch;  // images and volumes, as they came
+  TextInput text;
+  Labels labels;
+  at::Tensor noise_BL;
+  VisualMix mix;
+  at::Tensor targets_BLW;  // in place of the teacher
+  Stochastic student, teacher;
+  at::Tensor learning_rate;  // []
+
+  /// All tensors, undefined ones too, always in the same order.
+  std::vector<at::Tensor*> tensors();
+  int64_t samples() const;
+};
+
+/// What a step on `device` reads, on the CPU. Away from the CPU, shapes do not depend on draws, and
+/// lengths of texts and numbers of labels are rounded up. Throws E_ARGUMENT.
+StepInputs step_inputs(const TrainerOptions& options, at::Device device, const Batch& batch,
+                       const StepDraws& draws, const StepMode& mode);
+
+/// The same on another device.
+StepInputs on_device(StepInputs inputs, at::Device device);
+
+}  // namespace medcoss
