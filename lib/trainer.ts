@@ -259,7 +259,10 @@ export function formula(name: string, count: number, seed: number): Float64Array
 
 /** Lloyd's k-means with scikit-learn's rules. */
 export function kmeans(options: KmeansOptions): Promise<KmeansResult> {
-  return settled(async () => loadBinding().kmeans(options), kmeans);
+  return settled(async () => {
+    await prepareDevice(options?.device ?? "cpu");
+    return loadBinding().kmeans(options);
+  }, kmeans);
 }
 
 /** The distillation loss of replay steps with its gradient by the student's features. */

@@ -1,10 +1,21 @@
 # Sources of libmedcoss_cuda.so, listed so that nothing is built by accident.
 
 # Kernels: compiled by nvcc for every target; they see pointers and sizes, no header of LibTorch.
-set(MEDCOSS_CUDA_KERNELS)
+set(MEDCOSS_CUDA_KERNELS
+    native/ops/cuda/kmeans_decide.cu
+    native/ops/cuda/kmeans_nearest.cu
+    native/ops/cuda/kmeans_prepare.cu
+    native/ops/cuda/kmeans_seeds.cu
+    native/ops/cuda/kmeans_sums.cu)
 
 # Host code: launchers, streams, graphs; compiled by the C++ compiler.
-set(MEDCOSS_CUDA_SOURCES native/ops/cuda/library.cpp)
+set(MEDCOSS_CUDA_SOURCES
+    native/ops/cuda/kmeans_assigner.cpp
+    native/ops/cuda/kmeans_lloyd.cpp
+    native/ops/cuda/kmeans_samples.cpp
+    native/ops/cuda/kmeans_seeding.cpp
+    native/ops/cuda/kmeans_upload.cpp
+    native/ops/cuda/library.cpp)
 
 # The GPUs that are compiled for. PTX of the last serves newer ones.
 set(MEDCOSS_CUDA_TARGETS 80 86 89 90a 100)

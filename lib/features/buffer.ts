@@ -19,9 +19,9 @@ export async function buildBuffer(config: BufferConfig, hooks: ReplayHooks = {})
   await prepareOutput(out);
   await using opened = await openNetwork(network);
   const { store, parts, trainer, behaviour, stage, seed, checkpointDigest } = opened;
-  const { modality, batchSize } = network;
+  const { modality, batchSize, device } = network;
   const buffer = await selectBuffer({
-    ...{ trainer, modality, stage, seed, behaviour, batchSize, checkpointDigest },
+    ...{ trainer, modality, stage, seed, behaviour, batchSize, checkpointDigest, device },
     ...hooks,
     dataset: parts.train,
     tokenizer: parts.tokenizer,

@@ -50,13 +50,18 @@ function nearest(data: Float32Array, width: number, found: KmeansResult, per: nu
   return clusters.map((members) => members.sort(byDistance).slice(0, per));
 }
 
-export async function checkKmeans(golden: GoldenDirectory, checks: Checks): Promise<void> {
+export async function checkKmeans(
+  golden: GoldenDirectory,
+  checks: Checks,
+  device: string,
+): Promise<void> {
   const stored = golden.values.kmeans;
   const labels = golden.tensors.get("kmeans.labels");
   const centres = golden.tensors.get("kmeans.centres");
   if (!stored) return;
   const data = samples(golden.values.seed, stored.N, stored.d);
   const found = await kmeans({
+    device,
     data,
     samples: stored.N,
     dimensions: stored.d,

@@ -207,7 +207,8 @@ function summarise(path: string, all: readonly Check[]): GoldenReport {
 export async function runGolden(path: string, options: GoldenOptions = {}): Promise<GoldenReport> {
   const golden = await readGolden(path);
   const checks = new Checks(options.onCheck);
-  const trainer = await Trainer.create(trainerOptions(golden, options.device ?? "cpu"));
+  const device = options.device ?? "cpu";
+  const trainer = await Trainer.create(trainerOptions(golden, device));
   try {
     const comparison = new Comparison(golden, trainer, checks);
     const kinds: Kind[] = [...visualKinds, "text"];
@@ -217,6 +218,6 @@ export async function runGolden(path: string, options: GoldenOptions = {}): Prom
   } finally {
     await trainer.close();
   }
-  await checkKmeans(golden, checks);
+  await checkKmeans(golden, checks, device);
   return summarise(path, checks.all);
 }

@@ -177,6 +177,10 @@ export interface NativeTrainerConstructor {
 }
 
 export interface KmeansOptions {
+  /** `cpu` (default), `cuda` or `cuda:1`. */
+  device?: string;
+  /** Most bytes of a GPU's memory; samples that do not fit are streamed. Default: four fifths of what is free. */
+  deviceMemory?: number;
   /** [N,d] row-major. */
   data: Float32Array;
   samples: number;

@@ -24,6 +24,8 @@ export interface SelectBufferInput extends FeatureInput {
   /** SHA-256 of the model file that the trainer's weights are in. */
   checkpointDigest: string;
   dataDigest: string;
+  /** Where k-means runs: `cpu` (default), `cuda` or `cuda:1`. */
+  device?: string;
   options: BufferOptions;
 }
 
@@ -31,7 +33,7 @@ export interface SelectBufferInput extends FeatureInput {
 type Chosen = Selection & Pick<Buffer, "clusters" | "perCluster" | "width">;
 
 async function choose(input: SelectBufferInput): Promise<Chosen> {
-  const { options, seed, stage, signal, onProgress, modality } = input;
+  const { options, seed, stage, signal, onProgress, modality, device } = input;
   const all = await extractFeatures(input);
   // A sample without a finite feature (a damaged record, overflow) cannot be placed, and costs itself alone.
   const finite = finiteSamples(all, modality);
@@ -43,7 +45,7 @@ async function choose(input: SelectBufferInput): Promise<Chosen> {
   const size = bufferSize(features.samples, options.share, options.centres);
   const selection = await selectionMethods[options.method]({
     ...{ features, size, seed, stage },
-    cluster: clusterBy(options, seed, stage, report),
+    cluster: clusterBy({ ...options, device }, seed, stage, report),
     onProgress: report,
   });
   const { width } = features;

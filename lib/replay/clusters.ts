@@ -9,7 +9,9 @@ import { kmeans } from "../trainer.js";
 import type { FeatureTable } from "./feature-table.js";
 import type { Cluster } from "./selection.js";
 
-type Options = Pick<BufferOptions, "restarts" | "maxIterations" | "tolerance">;
+type Options = Pick<BufferOptions, "restarts" | "maxIterations" | "tolerance"> & {
+  device?: string;
+};
 
 /** A whole number of 53 bits. */
 function seedOf(seed: number, stage: number, run: number): number {
@@ -19,7 +21,7 @@ function seedOf(seed: number, stage: number, run: number): number {
 
 /** Greedy k-means++ and Lloyd's iterations, `restarts` times; `between` is called after each run and may throw. */
 export function clusterBy(
-  { restarts, maxIterations, tolerance }: Options,
+  { restarts, maxIterations, tolerance, device = "cpu" }: Options,
   seed: number,
   stage: number,
   between: (done: number, total: number) => void,
@@ -27,7 +29,7 @@ export function clusterBy(
   return async ({ values, samples, width }: FeatureTable, clusters: number) => {
     const run = (number: number) =>
       kmeans({
-        ...{ data: values, samples, dimensions: width, clusters },
+        ...{ data: values, samples, dimensions: width, clusters, device },
         ...{ seed: seedOf(seed, stage, number), restarts: 1, maxIterations, tolerance },
       });
     // With one cluster every run ends at the mean.

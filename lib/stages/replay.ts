@@ -159,9 +159,9 @@ export interface BufferPlan {
 /** Chooses and writes `buffer.json` of a stage from its final weights. Throws as `selectBuffer` does. */
 export async function leaveBuffer(trainer: Trainer, plan: BufferPlan): Promise<Buffer> {
   const { stage, modality, training, from, hooks, tokenizer } = plan;
-  const { seed, behaviour, batchSize } = training;
+  const { seed, behaviour, batchSize, device } = training;
   const buffer = await selectBuffer({
-    ...{ trainer, stage, modality, tokenizer, seed, behaviour, batchSize },
+    ...{ trainer, stage, modality, tokenizer, seed, behaviour, batchSize, device },
     dataset: from.dataset,
     recordNumber: from.recordNumber,
     checkpointDigest: plan.checkpoint,

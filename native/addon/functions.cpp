@@ -17,6 +17,8 @@
 #include "ops/cpu/crop_resize.h"
 #include "ops/cpu/kmeans.h"
 #include "ops/cpu/resample.h"
+#include "ops/cuda/library.h"
+#include "support/cuda.h"
 #include "support/device.h"
 #include "support/error.h"
 #include "support/formula.h"
@@ -173,6 +175,13 @@ Napi::Value to_kmeans_result(Napi::Env env, const KmeansResult& result) {
   return object;
 }
 
+KmeansResult kmeans_on(const std::string& device, const KmeansOptions& options) {
+  if (device == "cpu") return kmeans(options);
+  check_kmeans(options);
+  const at::Device target(device);
+  return cuda_library().kmeans(options, target.has_index() ? target.index() : 0);
+}
+
 Napi::Value Kmeans(const Napi::CallbackInfo& info) {
   return asynchronous(info, [&] {
     const Reader options(info[0], "options");
@@ -189,8 +198,12 @@ Napi::Value Kmeans(const Napi::CallbackInfo& info) {
     plan.restarts = options.integer("restarts", 1, max_edge);
     plan.max_iterations = options.integer("maxIterations", 1, max_count);
     plan.tolerance = options.number("tolerance", 0, 1);
+    const std::string device = options.has("device") ? options.text("device") : "cpu";
+    if (options.has("deviceMemory")) {
+      plan.device_memory = options.integer("deviceMemory", 1, max_safe_integer);
+    }
     return on_shared_executor<KmeansResult>(
-        info, [plan] { return kmeans(plan); }, to_kmeans_result);
+        info, [plan, device] { return kmeans_on(device, plan); }, to_kmeans_result);
   });
 }
 

@@ -6,11 +6,13 @@
 #include <ATen/ops/empty_like.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <numeric>
 
 #include "ops/cpu/kmeans_assign.h"
 #include "ops/cpu/kmeans_problem.h"
+#include "ops/cpu/kmeans_rules.h"
 #include "ops/cpu/kmeans_seeds.h"
 #include "ops/cpu/kmeans_sums.h"
 #include "support/error.h"
@@ -66,14 +68,6 @@ void in_columns(const at::Tensor& data_ND, const Visit& visit) {
   });
 }
 
-// Rounded to twelve bits: near enough to the mean, and most samples lose nothing when it is taken
-// from them.
-double short_value(double value) {
-  int exponent = 0;
-  const double mantissa = std::frexp(value, &exponent);
-  return std::ldexp(std::round(std::ldexp(mantissa, 12)), exponent - 12);
-}
-
 // Takes the mean out of the samples, in float64 and in their order; refers to their memory.
 KmeansProblem centred(const at::Tensor& data_ND, int64_t clusters) {
   const auto count = static_cast<double>(data_ND.size(0));
@@ -90,7 +84,7 @@ KmeansProblem centred(const at::Tensor& data_ND, int64_t clusters) {
   });
   const double variance = std::accumulate(squares.begin(), squares.end(), 0.0) / count;
   const auto features = static_cast<double>(mean.size());
-  return {data_ND.data_ptr<float>(), taken, variance / features,
+  return {data_ND.data_ptr<float>(), taken,           variance / features,
           data_ND.size(0),           data_ND.size(1), clusters};
 }
 
@@ -105,7 +99,19 @@ at::Tensor shifted(const KmeansProblem& problem, const at::Tensor& centres_KD, d
   return result;
 }
 
-void check(const KmeansOptions& options) {
+bool all_finite(const at::Tensor& data) {
+  const float* values = data.data_ptr<float>();
+  std::atomic<bool> finite{true};
+  at::parallel_for(0, data.numel(), 1 << 20, [&](int64_t begin, int64_t end) {
+    if (!std::all_of(values + begin, values + end, [](float x) { return std::isfinite(x); }))
+      finite = false;
+  });
+  return finite;
+}
+
+}  // namespace
+
+void check_kmeans(const KmeansOptions& options) {
   const at::Tensor& data = options.data_ND;
   if (data.dim() != 2 || data.size(0) < 1 || data.size(1) < 1)
     refuse("data", "[N,d]", "another shape");
@@ -118,16 +124,12 @@ void check(const KmeansOptions& options) {
   const bool fits = !options.centres_KD.defined() ||
                     options.centres_KD.sizes() == at::IntArrayRef{options.clusters, data.size(1)};
   if (!fits) refuse("centres", "[clusters,d]", "another shape");
-  const float* values = data.data_ptr<float>();
-  if (!std::all_of(values, values + data.numel(), [](float x) { return std::isfinite(x); }))
-    refuse("data", "finite numbers", "others");
+  if (!all_finite(data)) refuse("data", "finite numbers", "others");
 }
-
-}  // namespace
 
 KmeansResult kmeans(const KmeansOptions& options) {
   const at::NoGradGuard no_grad;
-  check(options);
+  check_kmeans(options);
   const KmeansProblem problem = centred(options.data_ND, options.clusters);
   const double tolerance = options.tolerance * problem.variance;
   const bool given = options.centres_KD.defined();

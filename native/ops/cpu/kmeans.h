@@ -18,6 +18,8 @@ struct KmeansOptions {
   int64_t max_iterations = 300;
   /// Relative to the mean variance of the features.
   double tolerance = 1e-4;
+  /// Most bytes of a GPU's memory; 0: four fifths of what is free. No meaning on the CPU.
+  int64_t device_memory = 0;
 };
 
 struct KmeansResult {
@@ -26,6 +28,9 @@ struct KmeansResult {
   double inertia = 0;
   int64_t iterations = 0;
 };
+
+/// Throws E_ARGUMENT for sizes that do not fit, and samples that are not finite.
+void check_kmeans(const KmeansOptions& options);
 
 /// Invariant: the result does not depend on the number of threads.
 KmeansResult kmeans(const KmeansOptions& options);

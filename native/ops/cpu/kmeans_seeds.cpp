@@ -3,12 +3,11 @@
 #include <ATen/ops/empty.h>
 
 #include <array>
-#include <cmath>
 #include <limits>
 #include <vector>
 
+#include "ops/cpu/kmeans_rules.h"
 #include "ops/cpu/row_products.h"
-#include "support/philox.h"
 
 namespace medcoss {
 namespace {
@@ -16,16 +15,6 @@ namespace {
 constexpr int64_t block_rows = 128;
 constexpr int64_t sum_rows = 4096;
 constexpr float infinity = std::numeric_limits<float>::infinity();
-
-// Candidates of a pool: more where more centres share the distance, since then fewer are refused.
-int64_t pool_size(int64_t chosen) { return panel_width * std::min<int64_t>(4, 1 + chosen / 16); }
-
-// Uniform in [0,1) with 53 bits: with many samples 24 are too coarse.
-double fine_uniform(const Draws& draws, uint32_t index, uint32_t position) {
-  const uint64_t high = draws.word(index, 2 * position);
-  const uint64_t low = draws.word(index, 2 * position + 1);
-  return static_cast<double>((high << 32 | low) >> 11) * 0x1p-53;
-}
 
 class Seeding {
  public:
@@ -68,7 +57,7 @@ class Seeding {
     std::vector<double> cumulative(closest_N_.size());
     double total = 0;
     for (size_t n = 0; n < closest_N_.size(); ++n) cumulative[n] = total += closest_N_[n];
-    pool_.resize(at_index(pool_size(static_cast<int64_t>(chosen_.size()))));
+    pool_.resize(at_index(seed_pool_size(static_cast<int64_t>(chosen_.size()))));
     ++pools_;
     for (size_t p = 0; p < pool_.size(); ++p) {
       const double target = fine_uniform(draws_, pools_, static_cast<uint32_t>(2 * p)) * total;
@@ -235,8 +224,7 @@ class Seeding {
 
 at::Tensor kmeans_seeds(const KmeansProblem& problem, uint64_t seed, uint32_t restart) {
   const Draws draws(seed, 0, restart, Purpose::kmeans);
-  const auto some = 2 + static_cast<int64_t>(std::log(static_cast<double>(problem.clusters)));
-  const int64_t trials = std::min(some, panel_width);
+  const int64_t trials = seed_trials(problem.clusters);
   Seeding seeding(problem, draws);
   seeding.first();
   for (int64_t c = 1; c < problem.clusters; ++c) seeding.add(trials);

@@ -7,6 +7,7 @@
 #include <c10/cuda/CUDAGuard.h>
 
 #include "ops/cuda/check.h"
+#include "ops/cuda/kmeans_lloyd.h"
 #include "support/error.h"
 
 namespace medcoss {
@@ -68,6 +69,13 @@ class Library final : public CudaLibrary {
   void synchronize(int index) override {
     const c10::cuda::CUDAGuard guard(static_cast<c10::DeviceIndex>(index));
     cuda::check(cudaDeviceSynchronize(), "waiting for the device");
+  }
+
+  KmeansResult kmeans(const KmeansOptions& options, int index) override {
+    const c10::cuda::CUDAGuard guard(static_cast<c10::DeviceIndex>(index));
+    const auto room = static_cast<int64_t>(free_memory(index) / 5 * 4);
+    const int64_t memory = options.device_memory > 0 ? options.device_memory : room;
+    return cuda::kmeans(options, {guard.current_device(), device(index).multiprocessors, memory});
   }
 };
 

@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <string>
 
+#include "ops/cpu/kmeans.h"
+
 namespace medcoss {
 
 struct CudaDevice {
@@ -36,6 +38,9 @@ class CudaLibrary {
   virtual std::size_t free_memory(int index) = 0;
   /// Waits until everything that was started on a device is done.
   virtual void synchronize(int index) = 0;
+
+  /// K-means of samples on the host, with the rules of the CPU's; see ops/cuda/kmeans_lloyd.h.
+  virtual KmeansResult kmeans(const KmeansOptions& options, int index) = 0;
 };
 
 }  // namespace medcoss

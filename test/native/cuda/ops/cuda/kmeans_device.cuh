@@ -1,0 +1,151 @@
+// The functions of native/ops/cuda/kmeans_device.cuh for kernels that run on the host.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+
+#include "grid.h"
+
+#define CUDART_INF_F std::numeric_limits<float>::infinity()
+#define CUDART_INF std::numeric_limits<double>::infinity()
+
+using std::max;
+using std::min;
+
+template <typename T>
+T __shfl_xor_sync(unsigned, T value, int step) {
+  struct Lane {
+    T value, result;
+    int step;
+  } lane{value, value, step};
+  grid::with_warp(&lane, [](void* const* brought) {
+    for (int i = 0; i < grid::warp_size; ++i) {
+      auto* own = static_cast<Lane*>(brought[i]);
+      own->result = static_cast<Lane*>(brought[i ^ own->step])->value;
+    }
+  });
+  return lane.result;
+}
+
+inline int atomicAdd(int* place, int value) {
+  const int before = *place;
+  *place += value;
+  return before;
+}
+inline void atomicMax(int* place, int value) {
+  *place = std::max(*place, value);
+}
+inline int __float_as_int(float value) {
+  int bits;
+  std::memcpy(&bits, &value, sizeof(bits));
+  return bits;
+}
+inline float __int_as_float(int bits) {
+  float value;
+  std::memcpy(&value, &bits, sizeof(value));
+  return value;
+}
+
+namespace medcoss::cuda {
+
+using SharedAddress = uintptr_t;
+
+inline unsigned char* dynamic_shared() {
+  return grid::shared_memory();
+}
+inline SharedAddress shared_address(const void* pointer) {
+  return reinterpret_cast<SharedAddress>(pointer);
+}
+
+inline uint16_t to_half(float value) {
+  const auto half = static_cast<_Float16>(value);
+  uint16_t bits;
+  std::memcpy(&bits, &half, sizeof(bits));
+  return bits;
+}
+inline float from_half(uint16_t bits) {
+  _Float16 half;
+  std::memcpy(&half, &bits, sizeof(half));
+  return static_cast<float>(half);
+}
+
+/// Lane i receives columns 2 (i % 4) and the next of row i / 4, of each of four matrices.
+inline void load_matrices(uint32_t (&out)[4], SharedAddress from) {
+  struct Lane {
+    SharedAddress from;
+    uint32_t* out;
+  } lane{from, out};
+  grid::with_warp(&lane, [](void* const* brought) {
+    for (int i = 0; i < grid::warp_size; ++i) {
+      for (int matrix = 0; matrix < 4; ++matrix) {
+        const auto* named = static_cast<Lane*>(brought[matrix * 8 + i / 4]);
+        std::memcpy(static_cast<Lane*>(brought[i])->out + matrix,
+                    reinterpret_cast<const char*>(named->from) + i % 4 * 4, 4);
+      }
+    }
+  });
+}
+
+struct ProductLane {
+  float* sums;
+  const uint32_t* rows;
+  uint32_t centres[2];
+
+  static float half_of(uint32_t word, int which) {
+    return from_half(static_cast<uint16_t>(word >> (16 * which)));
+  }
+  /// As the instruction's description lays a 16 x 16 and a 16 x 8 operand out over the lanes.
+  static float row_value(void* const* lanes, int row, int k) {
+    const auto* lane = static_cast<ProductLane*>(lanes[row % 8 * 4 + k % 8 / 2]);
+    return half_of(lane->rows[row / 8 + k / 8 * 2], k % 2);
+  }
+  static float centre_value(void* const* lanes, int centre, int k) {
+    const auto* lane = static_cast<ProductLane*>(lanes[centre * 4 + k % 8 / 2]);
+    return half_of(lane->centres[k / 8], k % 2);
+  }
+};
+
+inline void multiply_add(float (&sums)[4], const uint32_t (&rows)[4], uint32_t centre_0,
+                         uint32_t centre_1) {
+  ProductLane lane{sums, rows, {centre_0, centre_1}};
+  grid::with_warp(&lane, [](void* const* brought) {
+    float a[16][16];
+    float b[8][16];
+    for (int k = 0; k < 16; ++k) {
+      for (int row = 0; row < 16; ++row) a[row][k] = ProductLane::row_value(brought, row, k);
+      for (int centre = 0; centre < 8; ++centre)
+        b[centre][k] = ProductLane::centre_value(brought, centre, k);
+    }
+    for (int i = 0; i < grid::warp_size; ++i) {
+      for (int sum = 0; sum < 4; ++sum) {
+        const float* row = a[i / 4 + sum / 2 * 8];
+        const float* centre = b[i % 4 * 2 + sum % 2];
+        float& out = static_cast<ProductLane*>(brought[i])->sums[sum];
+        for (int k = 0; k < 16; ++k) out += row[k] * centre[k];
+      }
+    }
+  });
+}
+
+inline void copy_async(SharedAddress to, const void* from) {
+  grid::start_copy(reinterpret_cast<void*>(to), from);
+}
+inline void commit_copies() {
+  grid::commit_copies();
+}
+template <int pending>
+void wait_for_copies() {
+  grid::wait_for_copies(pending);
+}
+
+template <typename... Parameters, typename... Arguments>
+int launch(void (*kernel)(Parameters...), dim3 blocks, int threads, int shared_bytes, void*,
+           Arguments... arguments) {
+  grid::run(blocks, threads, shared_bytes, [&] { kernel(arguments...); });
+  return 0;
+}
+
+}  // namespace medcoss::cuda
