@@ -7,8 +7,8 @@
 import { models } from "../../lib/config/models.js";
 import type { Variant } from "../harness/measure.js";
 import { ourWorker, peerWorker } from "./commands.js";
-import { type Kind, TEXT_LENGTH } from "./inputs.js";
-import { textLengths } from "./step.js";
+import { type Kind, keptRows, textLengths } from "./inputs.js";
+import type { Options } from "./options.js";
 
 export interface DistillConfiguration {
   shape: [number, number, number];
@@ -19,15 +19,10 @@ export interface DistillConfiguration {
 }
 
 const PASSES = 20;
-/** Class token and the kept quarter of the patches. */
-const rows: Record<Kind, number> = { image2d: 50, volume3d: 37, text: TEXT_LENGTH };
 
-export function distillVariants(
-  { batch, threads }: { batch: number; threads: number },
-  kinds: readonly Kind[],
-): Variant[] {
-  return kinds.map((kind) => {
-    const shape: [number, number, number] = [batch, rows[kind], models.base().encoderWidth];
+function variantsOf(kind: Kind, { batches, threads }: Options): Variant[] {
+  return batches.map((batch) => {
+    const shape: [number, number, number] = [batch, keptRows[kind], models.base().encoderWidth];
     const masked = kind === "text" && { lengths: textLengths(batch) };
     const configuration: DistillConfiguration = { shape, passes: PASSES, threads, ...masked };
     const worker = ourWorker("medcoss-distill", threads);
@@ -45,6 +40,10 @@ export function distillVariants(
       plan: { rounds: 15 },
     };
   });
+}
+
+export function distillVariants(options: Options): Variant[] {
+  return options.kinds.flatMap((kind) => variantsOf(kind, options));
 }
 
 export const distillMethod = [

@@ -5,10 +5,11 @@
  * Invariant: contenders get equal weights and inputs, and agree on the features before timing.
  */
 import type { Variant } from "../harness/measure.js";
+import type { Precision } from "../harness/peak.js";
 import { ourWorker, peerWorker } from "./commands.js";
 import { featureFlops } from "./flops.js";
-import type { Kind } from "./inputs.js";
-import { type Precision, type StepOptions, textLengths } from "./step.js";
+import { type Kind, textLengths } from "./inputs.js";
+import type { Options } from "./options.js";
 
 export interface FeaturesConfiguration {
   kind: Kind;
@@ -21,24 +22,30 @@ export interface FeaturesConfiguration {
 /** Of norm and mean of the features; bf16 rounds at other places in each contender. */
 const limits = { fp32: 1e-5, bf16: 2e-2 } as const;
 
-export function featuresVariants(options: StepOptions): Variant[] {
-  const { batch, device, threads, kinds, precisions } = options;
+function variant(kind: Kind, precision: Precision, batch: number, options: Options): Variant {
+  const { device, threads } = options;
   const lengths = textLengths(batch);
-  return kinds.flatMap((kind) =>
-    precisions.map((precision) => {
-      const configuration: FeaturesConfiguration = { kind, precision, lengths, device, threads };
-      return {
-        case: `features ${kind} ${precision} batch ${batch}`,
-        contenders: [
-          { name: "medcoss", command: ourWorker("medcoss-features", threads), configuration },
-          { name: "pytorch", command: peerWorker("features", threads), configuration },
-        ],
-        baseline: "pytorch",
-        samplesPerStep: batch,
-        flopsPerStep: batch * featureFlops(kind),
-        agreement: { norm: limits[precision], first: 10 * limits[precision] },
-      };
-    }),
+  const configuration: FeaturesConfiguration = { kind, precision, lengths, device, threads };
+  return {
+    case: `features ${kind} ${precision} batch ${batch}`,
+    contenders: [
+      { name: "medcoss", command: ourWorker("medcoss-features", threads), configuration },
+      { name: "pytorch", command: peerWorker("features", threads), configuration },
+    ],
+    baseline: "pytorch",
+    samplesPerStep: batch,
+    flopsPerStep: batch * featureFlops(kind),
+    precision,
+    agreement: { norm: limits[precision], first: 10 * limits[precision] },
+  };
+}
+
+export function featuresVariants(options: Options): Variant[] {
+  const { batches, kinds, precisions } = options;
+  return batches.flatMap((batch) =>
+    kinds.flatMap((kind) =>
+      precisions.map((precision) => variant(kind, precision, batch, options)),
+    ),
   );
 }
 

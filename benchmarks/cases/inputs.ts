@@ -16,7 +16,18 @@ export const VOLUME: readonly [number, number, number] = [16, 192, 192];
 export const TEXT_LENGTH = 112;
 const FIRST_WORD = 1000;
 const WORDS = 27996;
-const LABEL_EVERY = 7;
+/** Places of the words to be predicted: every so many from the first on. */
+export const LABEL_EVERY = 7;
+export const LABEL_FIRST = 3;
+const SHORTEST_TEXT = 40;
+
+/** Evenly spread from 40 to 112 real tokens. */
+export function textLengths(batch: number): number[] {
+  const span = TEXT_LENGTH - SHORTEST_TEXT;
+  return Array.from({ length: batch }, (_, i) =>
+    Math.round(SHORTEST_TEXT + (batch > 1 ? (i * span) / (batch - 1) : span)),
+  );
+}
 
 function images(name: string, batch: number): Batch {
   const [height, width, channels] = IMAGE;
@@ -45,7 +56,7 @@ function texts(name: string, lengths: readonly number[]): Batch {
     const place = i % TEXT_LENGTH;
     if (place >= (lengths[Math.floor(i / TEXT_LENGTH)] as number)) continue;
     ids[i] = FIRST_WORD + Math.floor((draws[i] as number) * WORDS);
-    if (place % LABEL_EVERY === 3) labels[i] = ids[i] as number;
+    if (place % LABEL_EVERY === LABEL_FIRST) labels[i] = ids[i] as number;
   }
   return { kind: "text", ids, lengths: Int32Array.from(lengths), labels };
 }
@@ -62,4 +73,19 @@ export function makeNoise(kind: Kind, name: string, batch: number): Float32Array
   const edges = kind === "image2d" ? IMAGE.slice(0, 2) : VOLUME;
   const patches = edges.reduce((product, edge) => product * (edge / 16), 1);
   return Float32Array.from(formula(`${name}.noise`, batch * patches, SEED));
+}
+
+/** Rows of the encoder's output: the class token and the kept quarter of the patches, or every word. */
+export const keptRows: Record<Kind, number> = { image2d: 50, volume3d: 37, text: TEXT_LENGTH };
+
+/** The batch in the types of a store's records: bytes and 16-bit integers, a quarter and a half of the memory. */
+export function asStored(batch: Batch): Batch {
+  if (batch.kind === "image2d") {
+    return { ...batch, pixels: Uint8Array.from(batch.pixels, (value) => 255 * value) };
+  }
+  if (batch.kind === "volume3d") {
+    const voxels = Int16Array.from(batch.voxels, (value) => 1024 * value);
+    return { ...batch, voxels, scale: 1 / 1024 };
+  }
+  return batch;
 }

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import type { Contender, Variant } from "../harness/measure.js";
 import { ourWorker, peerWorker } from "./commands.js";
 import { type Samples, type Size, writeSamples } from "./kmeans-data.js";
+import type { Options } from "./options.js";
 
 export interface KmeansConfiguration extends Size {
   path: string;
@@ -51,7 +52,7 @@ function variant(configuration: KmeansConfiguration, kind: Samples): Variant {
 }
 
 /** The files are removed when the process ends. */
-export function kmeansVariants(threads: number, isQuick: boolean): Variant[] {
+export function kmeansVariants({ threads, quick: isQuick }: Options): Variant[] {
   const size = isQuick ? quick : full;
   const folder = mkdtempSync(join(tmpdir(), "medcoss-kmeans-"));
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }));

@@ -12,6 +12,7 @@ import type { Contender, Variant } from "../harness/measure.js";
 import type { Command } from "../harness/worker.js";
 import { ourWorker, peerWorker } from "./commands.js";
 import { type Files, imageFiles, originalFiles, textStore, volumeFiles } from "./loader-data.js";
+import type { Options } from "./options.js";
 
 export interface LoaderConfiguration extends Files {
   task: "images" | "pack" | "volumes" | "wait";
@@ -93,7 +94,7 @@ function volumeVariant(files: Files, cores: number, batches: number): Variant {
       ours({ ...configuration, workers: 1 }),
       {
         ...ours({ ...configuration, workers: 1, asStored: true }, "medcoss, as stored"),
-        unchecked: true,
+        check: "none",
       },
       peer("nibabel", { ...configuration, reader: "nibabel" }),
       peer("SimpleITK", { ...configuration, reader: "SimpleITK" }),
@@ -110,7 +111,7 @@ function waitVariant(files: Files, cores: number, batch: number, steps: number):
   const shared = { ...files, task: "wait", channels: 1, batch, batches: steps } as const;
   return {
     case: `loader waiting in base steps on ${files.modality}, batch ${batch}`,
-    contenders: [{ ...ours({ ...shared, workers: 1, cores }), unchecked: true }],
+    contenders: [{ ...ours({ ...shared, workers: 1, cores }), check: "none" }],
     baseline: "medcoss",
     samplesPerStep: batch * steps,
     flopsPerStep: 0,
@@ -129,7 +130,7 @@ async function sizeVariant(folder: string, batches: number): Promise<Variant> {
     await sparseStore(store, "xray", { kind: "image2d", record, count });
     const shared = { files: "", store, modality: "xray", task: "images", channels: 1 } as const;
     const configuration = { ...shared, batch: BATCH, batches, workers: 1, cores: 1 };
-    contenders.push({ ...ours(configuration, `${count} records`), unchecked: true });
+    contenders.push({ ...ours(configuration, `${count} records`), check: "none" });
   }
   return {
     case: "loader store size",
@@ -142,7 +143,7 @@ async function sizeVariant(folder: string, batches: number): Promise<Variant> {
 }
 
 /** The files are removed when the process ends. */
-export async function loaderVariants(threads: number, quick: boolean): Promise<Variant[]> {
+export async function loaderVariants({ threads, quick }: Options): Promise<Variant[]> {
   const folder = mkdtempSync(join(tmpdir(), "medcoss-loader-"));
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
   const [images, originals, tiles, batches] = quick ? [128, 32, 32, 4] : [512, 48, 64, 16];

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { niftiFile } from "../../lib/demo/nifti.js";
 import type { Variant } from "../harness/measure.js";
 import { ourWorker, peerWorker } from "./commands.js";
+import type { Options } from "./options.js";
 
 export interface PackConfiguration {
   recipe: "ct" | "mri";
@@ -63,7 +64,7 @@ async function writeVolumes(folder: string, { size, spacing, volumes }: Sizes): 
 }
 
 /** The files are removed when the process ends. */
-export async function packVariants(threads: number, isQuick: boolean): Promise<Variant[]> {
+export async function packVariants({ threads, quick: isQuick }: Options): Promise<Variant[]> {
   const root = mkdtempSync(join(tmpdir(), "medcoss-volumes-"));
   process.on("exit", () => rmSync(root, { recursive: true, force: true }));
   const variants: Variant[] = [];

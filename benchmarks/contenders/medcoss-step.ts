@@ -1,41 +1,78 @@
-/** This package's worker of the step case, as `peers/step.py` is the peer's. */
+/**
+ * This package's worker of whole training steps, as `peers/step.py` is the plain peer's.
+ *
+ * Invariant: a timed step gets its batch as the loader makes it, and of several steps the next is handed over while one
+ * runs, as a stage does it.
+ */
 import { models } from "../../lib/config/models.js";
 import { presets } from "../../lib/config/presets.js";
-import { buildInfo, Trainer } from "../../lib/trainer.js";
-import { type Kind, makeBatch, makeNoise, SEED } from "../cases/inputs.js";
+import { buildInfo, formula, Trainer } from "../../lib/trainer.js";
+import {
+  asStored,
+  type Kind,
+  keptRows,
+  makeBatch,
+  makeNoise,
+  SEED,
+  TEXT_LENGTH,
+} from "../cases/inputs.js";
 import type { StepConfiguration } from "../cases/step.js";
 import { type Contestant, serve, timed } from "./serve.js";
 
 const LEARNING_RATE = 1e-4;
-const CHECK_LENGTHS = [100, 60];
+
+const floats = (name: string, count: number) => Float32Array.from(formula(name, count, SEED));
+
+/** Every sample mixed with the one at the same place from the end. */
+function mixing(kind: Kind, samples: number) {
+  const partner = Int32Array.from({ length: samples }, (_, i) => samples - 1 - i);
+  if (kind !== "text") return { partner, lambda: floats("check.lambda", samples) };
+  const keep = Uint8Array.from(floats("check.keep", samples * TEXT_LENGTH), (x) => Number(x < 0.4));
+  return { partner, keep };
+}
 
 /** Loss and norm of all gradients in evaluation mode. */
-async function check(trainer: Trainer, kind: Kind) {
-  const noise = makeNoise(kind, "check", CHECK_LENGTHS.length);
-  const batch = makeBatch(kind, "check", CHECK_LENGTHS);
-  const key = { stage: 0, step: 0 };
-  const probe = await trainer.probe(batch, key, { objective: "plain", ...(noise && { noise }) });
+async function check(trainer: Trainer, { kind, objective, checkLengths }: StepConfiguration) {
+  const samples = checkLengths.length;
+  const noise = makeNoise(kind, "check", samples);
+  const probe = await trainer.probe(
+    makeBatch(kind, "check", checkLengths),
+    { stage: 0, step: 0 },
+    { objective, ...(noise && { noise }), ...(objective === "replay" && mixing(kind, samples)) },
+  );
   const squares = Object.values(probe.gradients).map(({ l2 }) => l2 ** 2);
   return { loss: probe.loss, gradientNorm: Math.sqrt(squares.reduce((a, b) => a + b, 0)) };
 }
 
 async function make(configuration: StepConfiguration): Promise<Contestant> {
-  const { kind, lengths, precision, device, threads, seed } = configuration;
+  const { kind, objective, lengths, precision, device, threads, seed, repeat } = configuration;
+  const size = models.base();
+  const taught = objective === "replay" && !configuration.givenTargets;
   const trainer = await Trainer.create({
-    size: models.base(),
-    preset: presets[configuration.preset](),
+    ...{ size, preset: presets[configuration.preset](), precision, device, threads, seed },
     start: { kind: "formula", seed: SEED },
-    precision,
-    device,
-    threads,
-    seed,
+    ...(taught && { teacher: { kind: "formula", seed: SEED + 1 } as const }),
   });
-  const batch = makeBatch(kind, "step", lengths);
-  const options = { learningRate: LEARNING_RATE, objective: "plain" } as const;
-  const emulated = precision === "bf16" && !buildInfo().bf16Hardware;
+  const batch = asStored(makeBatch(kind, "step", lengths));
+  const targets = () => floats("targets", lengths.length * keptRows[kind] * size.encoderWidth);
+  const given = configuration.givenTargets && { targets: targets() };
+  const options = { learningRate: LEARNING_RATE, objective, ...given };
+  const emulated = device === "cpu" && precision === "bf16" && !buildInfo().bf16Hardware;
+  const step = (number: number) => trainer.trainStep(batch, { stage: 0, step: number }, options);
   return {
-    check: () => check(trainer, kind),
-    step: (step) => timed(() => trainer.trainStep(batch, { stage: 0, step }, options)),
+    check: () => check(trainer, configuration),
+    step: async (turn) => {
+      const seconds = await timed(async () => {
+        let running = step(turn * repeat);
+        for (let i = 1; i < repeat; i++) {
+          const next = step(turn * repeat + i);
+          await running;
+          running = next;
+        }
+        await running;
+      });
+      return seconds / repeat;
+    },
     note: () =>
       emulated
         ? "bf16 steps compute in fp32, because this processor has no bf16 arithmetic"

@@ -14,6 +14,8 @@ export interface Contestant {
   step(number: number): Promise<number>;
   /** Anything that the steps found out. */
   note?(): string | undefined;
+  /** The most that was held of a GPU's memory so far. */
+  peakDeviceBytes?(): number | undefined;
   close?(): Promise<void>;
 }
 
@@ -34,9 +36,12 @@ async function* answers<Configuration>(
   let step = 0;
   for await (const line of lines) {
     if (!contestant) {
+      const { libtorch } = buildInfo();
+      const librariesBytes = process.memoryUsage.rss();
       contestant = await make(JSON.parse(line));
-      const { libtorch, threads } = buildInfo();
-      yield { ready: true, version: `LibTorch ${libtorch}`, threads } satisfies Ready;
+      const { threads } = buildInfo();
+      const version = `LibTorch ${libtorch}`;
+      yield { ready: true, version, threads, librariesBytes } satisfies Ready;
       continue;
     }
     const request: Request = JSON.parse(line);
@@ -46,7 +51,8 @@ async function* answers<Configuration>(
     }
     const seconds: number[] = [];
     for (let i = 0; i < request.count; i++) seconds.push(await contestant.step(step++));
-    yield { seconds, note: contestant.note?.() };
+    const peakDeviceBytes = contestant.peakDeviceBytes?.();
+    yield { seconds, note: contestant.note?.(), peakDeviceBytes };
   }
   await contestant?.close?.();
 }

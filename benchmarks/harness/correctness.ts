@@ -4,11 +4,13 @@
  * Invariant: a contender that fails one check ends the run.
  */
 import { spawnSync } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { runGolden } from "../../lib/golden/run.js";
+import { inPackage } from "./place.js";
 import { peerPython } from "./python.js";
 
-const verifier = fileURLToPath(new URL("../peers/verify_golden.py", import.meta.url));
+const verifier = inPackage("benchmarks/peers/verify_golden.py");
 
 async function ours(directory: string, device: string): Promise<number> {
   const report = await runGolden(directory, { device });
@@ -27,6 +29,21 @@ function peer(directory: string): number {
   });
   if (status !== 0) throw new Error(`the PyTorch peer fails golden checks: ${stdout}${stderr}`);
   return Number(/(\d+) passed/.exec(stdout)?.[1]);
+}
+
+/** The checkout of the published repository, if it is one. */
+export function hasReference(directory: string): string {
+  const files = [
+    "engine_pretrain.py",
+    "engine_pretrain_er.py",
+    "model/Unimodel.py",
+    "util/misc.py",
+  ];
+  const missing = files.find((file) => !existsSync(join(directory, file)));
+  if (missing !== undefined) {
+    throw new Error(`${directory} is no checkout of the published repository: no ${missing} there`);
+  }
+  return directory;
 }
 
 /** Lines for the report. */

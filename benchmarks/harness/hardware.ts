@@ -1,4 +1,5 @@
 /** Facts of the machine and the software that a report carries. */
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 
@@ -9,6 +10,8 @@ export interface Hardware {
   /** Instruction sets that decide the speed of matrix products. */
   features: string[];
   node: string;
+  /** Name, driver and memory of the GPU that the run is for. */
+  gpu?: string;
 }
 
 const FEATURES = ["avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "bf16"];
@@ -19,7 +22,15 @@ function processorFlags(): Set<string> {
   return new Set(line.split(/\s+/));
 }
 
-export function hardware(): Hardware {
+/** Of `cuda` or `cuda:1`; the driver's own tool knows it. */
+function gpuOf(device: string): string {
+  const index = device.split(":")[1] ?? "0";
+  const query = ["--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"];
+  const { stdout } = spawnSync("nvidia-smi", ["--id", index, ...query], { encoding: "utf8" });
+  return stdout?.trim() || "unknown GPU";
+}
+
+export function hardware(device = "cpu"): Hardware {
   const flags = processorFlags();
   return {
     processor: cpus()[0]?.model.trim() ?? "unknown processor",
@@ -27,13 +38,15 @@ export function hardware(): Hardware {
     memoryBytes: totalmem(),
     features: FEATURES.filter((feature) => flags.has(feature)),
     node: process.version,
+    ...(device !== "cpu" && { gpu: gpuOf(device) }),
   };
 }
 
-/** `AMD EPYC 9B14` with 2 cores -> `amd-epyc-9b14-2-cores`. */
-export function hardwareSlug({ processor, cores }: Hardware): string {
+/** `AMD EPYC 9B14` with 2 cores -> `amd-epyc-9b14-2-cores`; a GPU's run is named by the GPU. */
+export function hardwareSlug({ processor, cores, gpu }: Hardware): string {
   const name = processor.replace(/\(R\)|\(TM\)|CPU|Processor|@.*$/g, "");
-  return `${name} ${cores} cores`
+  const what = gpu === undefined ? `${name} ${cores} cores` : gpu.split(",")[0];
+  return (what as string)
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, "-")
     .replace(/^-|-$/g, "");

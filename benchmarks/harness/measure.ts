@@ -1,9 +1,11 @@
 /**
  * Measures the contenders of one variant: agreement first, then timed rounds that alternate between them.
  *
- * Invariant: contenders whose results differ are never timed; every contender's step runs while the others idle.
+ * Invariant: a contender whose result is wrong or that breaks is refused and has no row; every contender's step runs
+ * while the others idle.
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import type { PeakMeter, Precision } from "./peak.js";
 import { interquartileRange, median } from "./statistics.js";
 import { type Command, type Ready, Worker } from "./worker.js";
 
@@ -11,8 +13,13 @@ export interface Contender {
   name: string;
   command: Command;
   configuration: unknown;
-  /** Set where the contender is another one's code with a part of the work taken away. */
-  unchecked?: true;
+  /**
+   * `compared` (default): its outcome must be the others'. `own`: it computes something else and compares that itself.
+   * `none`: another one's code with a part of the work taken away.
+   */
+  check?: "compared" | "own" | "none";
+  /** Operations of the matrix products that it executes in a step; the variant's by default. */
+  executedFlops?: number;
 }
 
 /** What every contender computes from the same generated inputs, by name. */
@@ -22,11 +29,15 @@ export interface Variant {
   /** Name of the case with everything that tells it apart. */
   case: string;
   contenders: Contender[];
-  /** Name of the contender that the others' speeds are divided by. */
+  /** Name of the contender that the others' speeds are divided by and whose outcome is right. */
   baseline: string;
   samplesPerStep: number;
   /** Floating-point operations of one step, as stated by the case. */
   flopsPerStep: number;
+  /** Of the matrix product that gives the machine's peak; none where the case multiplies no matrices. */
+  precision?: Precision;
+  /** Bytes that every contender holds between steps; peaks are also told without them and the libraries. */
+  stateBytes?: number;
   /** Largest relative difference of each quantity of the outcome. */
   agreement: Record<string, number>;
   /** Where the case needs other numbers of rounds than the run. */
@@ -39,7 +50,7 @@ export interface Plan {
   /** A contender whose warm-up took longer is not run again: that step is its only sample. */
   slowSeconds: number;
   /** Variants' own numbers of rounds do not count. */
-  quick?: true;
+  fixed?: true;
 }
 
 export interface Row {
@@ -51,12 +62,40 @@ export interface Row {
   iqr: number;
   steps: number;
   peakRssBytes: number;
+  /** Peak without the libraries and the variant's `stateBytes`. */
+  beyondStateBytes?: number;
+  /** The most that was held of a GPU's memory. */
+  peakDeviceBytes?: number;
+  /** The variant's operations over seconds, whatever the contender leaves out. */
   tflops: number;
+  /** Executed operations over seconds as a share of `peakTflops`. */
+  share?: number;
+  /** A matrix product in this precision, measured between the rounds. */
+  peakTflops?: number;
   /** Samples per second over the baseline's, whose own ratio is 1. */
   ratio: number;
+  baseline: string;
   version: string;
   threads: number;
   note?: string;
+}
+
+/** A contender that was not timed to the end, and why. */
+export interface Refusal {
+  case: string;
+  contender: string;
+  reason: string;
+}
+
+export interface Measured {
+  rows: Row[];
+  refused: Refusal[];
+}
+
+interface Steps {
+  seconds: number[];
+  note?: string;
+  peakDeviceBytes?: number;
 }
 
 interface Running {
@@ -65,8 +104,8 @@ interface Running {
   ready: Ready;
   seconds: number[];
   slow: boolean;
-  /** What the steps told last. */
-  note?: string;
+  /** What the last step told. */
+  last: Omit<Steps, "seconds">;
 }
 
 /** Long enough for idle worker threads of the other process to stop spinning. */
@@ -76,90 +115,166 @@ function difference(a = Number.NaN, b = Number.NaN): number {
   return a === b ? 0 : Math.abs(a - b) / Math.max(Math.abs(a), Math.abs(b));
 }
 
-/** Throws unless all contenders computed the same. */
-function requireAgreement(variant: Variant, outcomes: readonly Outcome[]): void {
-  const [first, ...rest] = outcomes as [Outcome, ...Outcome[]];
-  for (const [i, other] of rest.entries()) {
-    for (const [quantity, limit] of Object.entries(variant.agreement)) {
-      if (difference(first[quantity], other[quantity]) <= limit) continue;
-      const checked = variant.contenders.filter(({ unchecked }) => !unchecked);
-      const names = `${checked[0]?.name} and ${checked[i + 1]?.name}`;
-      const values = `${first[quantity]} and ${other[quantity]}`;
-      throw new Error(`${variant.case}: ${names} disagree on ${quantity} (${values}); not timed`);
+/** The contenders of a variant that still take part. */
+class Field {
+  readonly variant: Variant;
+  readonly refused: Refusal[] = [];
+  all: Running[] = [];
+
+  constructor(variant: Variant) {
+    this.variant = variant;
+  }
+
+  async refuse(contender: Contender, reason: string): Promise<void> {
+    this.refused.push({ case: this.variant.case, contender: contender.name, reason });
+    const gone = this.all.filter((running) => running.contender === contender);
+    this.all = this.all.filter((running) => running.contender !== contender);
+    await Promise.all(gone.map(({ worker }) => worker.stop()));
+  }
+
+  /** Does `work` with each in turn; those that fail are refused. */
+  async each(list: readonly Running[], work: (one: Running) => Promise<unknown>): Promise<void> {
+    for (const one of list) {
+      if (!this.all.includes(one)) continue;
+      await work(one).catch((error: Error) => this.refuse(one.contender, error.message));
     }
+  }
+
+  async start(): Promise<void> {
+    for (const contender of this.variant.contenders) {
+      try {
+        const [worker, ready] = await Worker.start(contender.command, contender.configuration);
+        this.all.push({ contender, worker, ready, seconds: [], slow: false, last: {} });
+      } catch (error) {
+        await this.refuse(contender, (error as Error).message);
+      }
+    }
+  }
+
+  /** Refuses whoever computes something else than the baseline. */
+  async agree(): Promise<void> {
+    const outcomes = new Map<Running, Outcome>();
+    const asked = this.all.filter(({ contender }) => contender.check !== "none");
+    await this.each(asked, async (one) => {
+      const outcome = (await one.worker.ask({ command: "check" })) as Outcome;
+      if (one.contender.check !== "own") outcomes.set(one, outcome);
+    });
+    const compared = [...outcomes.keys()];
+    const right =
+      compared.find(({ contender }) => contender.name === this.variant.baseline) ?? compared.at(-1);
+    if (right === undefined) return;
+    await this.each(compared, async (one) => {
+      const reason = this.disagreement([right, outcomes.get(right)], [one, outcomes.get(one)]);
+      if (reason) throw new Error(reason);
+    });
+  }
+
+  disagreement(
+    [right, wanted]: [Running, Outcome | undefined],
+    [one, found]: [Running, Outcome | undefined],
+  ): string | undefined {
+    for (const [quantity, limit] of Object.entries(this.variant.agreement)) {
+      const [a, b] = [wanted?.[quantity], found?.[quantity]];
+      if (difference(a, b) <= limit) continue;
+      const names = `${right.contender.name} and ${one.contender.name}`;
+      return `${names} disagree on ${quantity} (${a} and ${b}); not timed`;
+    }
+    return undefined;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.all.map(({ worker }) => worker.stop()));
   }
 }
 
-interface Steps {
-  seconds: number[];
-  note?: string;
-}
-
-async function stepSeconds(running: Running, count: number): Promise<number[]> {
-  const answer = (await running.worker.ask({ command: "steps", count })) as Steps;
-  running.note = answer.note ?? running.ready.note;
+async function stepSeconds(running: Running): Promise<number[]> {
+  const answer = (await running.worker.ask({ command: "steps", count: 1 })) as Steps;
+  const { seconds, ...last } = answer;
+  running.last = { ...last, note: last.note ?? running.ready.note };
   await sleep(PAUSE_MS);
-  return answer.seconds;
+  return seconds;
 }
 
 async function warmUp(running: Running, plan: Plan): Promise<void> {
   const seconds: number[] = [];
   for (let i = 0; i < plan.warmups && !running.slow; i++) {
-    seconds.push(...(await stepSeconds(running, 1)));
-    running.slow = Math.max(...seconds) > plan.slowSeconds;
+    seconds.push(...(await stepSeconds(running)));
+    // The first step of a compiled contender is its compilation.
+    running.slow = seconds.length > 1 && Math.min(...seconds) > plan.slowSeconds;
   }
   if (running.slow) running.seconds = seconds.slice(-1);
 }
 
-async function timeRounds(all: readonly Running[], plan: Plan): Promise<void> {
+async function timeRounds(field: Field, plan: Plan, sample: () => Promise<void>): Promise<void> {
   for (let round = 0; round < plan.rounds; round++) {
+    await sample();
     // Whoever goes first changes from round to round.
-    const order = round % 2 === 0 ? all : [...all].reverse();
-    for (const running of order) {
-      if (!running.slow) running.seconds.push(...(await stepSeconds(running, 1)));
-    }
+    const order = round % 2 === 0 ? field.all : [...field.all].reverse();
+    await field.each(order, async (one) => {
+      if (!one.slow) one.seconds.push(...(await stepSeconds(one)));
+    });
   }
 }
 
-function rowsOf(variant: Variant, all: readonly Running[]): Row[] {
+function memory({ worker, ready, last }: Running, { stateBytes }: Variant) {
+  const peakRssBytes = worker.peakResidentBytes();
+  const { peakDeviceBytes } = last;
+  const state = (stateBytes ?? Number.NaN) + (ready.librariesBytes ?? Number.NaN);
+  return {
+    peakRssBytes,
+    ...(Number.isFinite(state) && { beyondStateBytes: peakRssBytes - state }),
+    ...(peakDeviceBytes !== undefined && { peakDeviceBytes }),
+  };
+}
+
+function rowsOf({ variant, all }: Field, peaks: readonly number[]): Row[] {
+  const timed = all.filter(({ seconds }) => seconds.length > 0);
   const speed = (running: Running) => variant.samplesPerStep / median(running.seconds);
-  const baseline = all.find(({ contender }) => contender.name === variant.baseline);
+  const baseline = timed.find(({ contender }) => contender.name === variant.baseline);
   const reference = baseline ? speed(baseline) : Number.NaN;
-  return all.map((running) => ({
-    case: variant.case,
-    contender: running.contender.name,
-    samplesPerSecond: speed(running),
-    median: median(running.seconds),
-    iqr: interquartileRange(running.seconds),
-    steps: running.seconds.length,
-    peakRssBytes: running.worker.peakResidentBytes(),
-    tflops: variant.flopsPerStep / median(running.seconds) / 1e12,
-    ratio: speed(running) / reference,
-    version: running.ready.version,
-    threads: running.ready.threads,
-    ...(running.note && { note: running.note }),
-  }));
+  const peakTflops = median(peaks);
+  return timed.map((running) => {
+    const { contender, ready, seconds, last } = running;
+    const executed = contender.executedFlops ?? variant.flopsPerStep;
+    const share = executed / median(seconds) / 1e12 / peakTflops;
+    return {
+      case: variant.case,
+      contender: contender.name,
+      samplesPerSecond: speed(running),
+      median: median(seconds),
+      iqr: interquartileRange(seconds),
+      steps: seconds.length,
+      ...memory(running, variant),
+      tflops: variant.flopsPerStep / median(seconds) / 1e12,
+      ...(peaks.length > 0 && { share, peakTflops }),
+      ratio: speed(running) / reference,
+      baseline: variant.baseline,
+      version: ready.version,
+      threads: ready.threads,
+      ...(last.note && { note: last.note }),
+    };
+  });
 }
 
 /** Runs one variant: a process per contender, agreement, warm-up, alternating rounds. */
-export async function measure(variant: Variant, runPlan: Plan): Promise<Row[]> {
-  const own = runPlan.quick ? {} : variant.plan;
-  const plan = { ...runPlan, ...own };
-  const all: Running[] = [];
+export async function measure(
+  variant: Variant,
+  runPlan: Plan,
+  meter?: Pick<PeakMeter, "tflops">,
+): Promise<Measured> {
+  const plan = { ...runPlan, ...(runPlan.fixed ? {} : variant.plan) };
+  const field = new Field(variant);
+  const peaks: number[] = [];
+  const sample = async () => {
+    if (variant.precision && meter) peaks.push(await meter.tflops(variant.precision));
+  };
   try {
-    for (const contender of variant.contenders) {
-      const [worker, ready] = await Worker.start(contender.command, contender.configuration);
-      all.push({ contender, worker, ready, seconds: [], slow: false });
-    }
-    const outcomes: Outcome[] = [];
-    for (const { worker, contender } of all) {
-      if (!contender.unchecked) outcomes.push((await worker.ask({ command: "check" })) as Outcome);
-    }
-    requireAgreement(variant, outcomes);
-    for (const running of all) await warmUp(running, plan);
-    await timeRounds(all, plan);
-    return rowsOf(variant, all);
+    await field.start();
+    await field.agree();
+    await field.each(field.all, (one) => warmUp(one, plan));
+    await timeRounds(field, plan, sample);
+    return { rows: rowsOf(field, peaks), refused: field.refused };
   } finally {
-    await Promise.all(all.map(({ worker }) => worker.stop()));
+    await field.stop();
   }
 }

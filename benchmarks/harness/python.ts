@@ -5,12 +5,11 @@
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { inPackage } from "./place.js";
 
-const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
-const environment = here("../.venv");
-const requirements = here("../peers/requirements.txt");
-const stamp = here("../.venv/requirements.stamp");
+const environment = inPackage("benchmarks/.venv");
+const requirements = inPackage("benchmarks/peers/requirements.txt");
+const stamp = inPackage("benchmarks/.venv/requirements.stamp");
 
 function run(executable: string, args: readonly string[]): void {
   const { status, error } = spawnSync(executable, args, {
@@ -27,10 +26,16 @@ function pins(): string[] {
   return lines.map((line) => line.trim()).filter((line) => line !== "" && !line.startsWith("#"));
 }
 
-/** A warning where an interpreter of the user's own has other releases than the pinned ones. */
+/** A warning where an interpreter of the user's own has other releases than the pinned ones, or none. */
 function differences(python: string): string | undefined {
   const names = pins().map((pin) => pin.split("==")[0] as string);
-  const code = `import importlib.metadata as m; print(*(f"{n}=={m.version(n)}" for n in ${JSON.stringify(names)}))`;
+  const code = [
+    "import importlib.metadata as m",
+    "def found(n):",
+    "    try: return m.version(n).split('+')[0]",
+    "    except m.PackageNotFoundError: return 'missing'",
+    `print(*(f"{n}=={found(n)}" for n in ${JSON.stringify(names)}))`,
+  ].join("\n");
   const { status, stdout, stderr } = spawnSync(python, ["-c", code], { encoding: "utf8" });
   if (status !== 0)
     throw new Error(`MEDCOSS_BENCH_PYTHON=${python} does not fit: ${stderr.trim()}`);
@@ -38,13 +43,18 @@ function differences(python: string): string | undefined {
     .trim()
     .split(" ")
     .filter((found) => !pins().includes(found));
-  return other.length > 0
-    ? `${python} has ${other.join(", ")}; pinned are ${pins().join(", ")}`
-    : undefined;
+  return other.length > 0 ? `${python} has ${other.join(", ")}; cases may need more` : undefined;
 }
+
+let chosen: string | undefined;
 
 /** Path of the interpreter; makes the environment on first use. MEDCOSS_BENCH_PYTHON names another one. */
 export function peerPython(): string {
+  chosen ??= findPython();
+  return chosen;
+}
+
+function findPython(): string {
   const own = process.env.MEDCOSS_BENCH_PYTHON;
   if (own) {
     const warning = differences(own);
@@ -52,7 +62,7 @@ export function peerPython(): string {
     return own;
   }
   const wanted = readFileSync(requirements, "utf8");
-  const python = here("../.venv/bin/python");
+  const python = inPackage("benchmarks/.venv/bin/python");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return python;
   process.stderr.write("Making the peer's Python environment (about 5 GB) in benchmarks/.venv\n");
   rmSync(environment, { recursive: true, force: true });

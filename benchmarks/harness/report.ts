@@ -1,6 +1,6 @@
 /** A run's rows as a table for the terminal and as a markdown report. */
 import type { Hardware } from "./hardware.js";
-import type { Plan, Row } from "./measure.js";
+import type { Measured, Plan, Row } from "./measure.js";
 
 export interface RunFacts {
   theme: string;
@@ -10,42 +10,85 @@ export interface RunFacts {
   plan: Plan;
   /** Lines that tell what was verified and how the cases are set up. */
   method: readonly string[];
+  /** File of the plot beside the report. */
+  picture?: string;
 }
 
 const gib = (bytes: number) => (bytes / 2 ** 30).toFixed(2);
-const columns = [
-  "case",
-  "contender",
-  "samples/s",
-  "s per step",
-  "IQR",
-  "steps",
-  "peak GiB",
-  "TFLOP/s",
-  "ratio",
+
+/** A column that is left out where no row has a value for it. */
+interface Column {
+  name: string;
+  cell(row: Row): string | undefined;
+}
+
+const columns: readonly Column[] = [
+  { name: "case", cell: (row) => row.case },
+  { name: "contender", cell: (row) => row.contender },
+  { name: "samples/s", cell: (row) => row.samplesPerSecond.toPrecision(3) },
+  { name: "s per step", cell: (row) => row.median.toPrecision(3) },
+  { name: "IQR", cell: (row) => row.iqr.toPrecision(2) },
+  { name: "steps", cell: (row) => String(row.steps) },
+  { name: "peak GiB", cell: (row) => gib(row.peakRssBytes) },
+  {
+    name: "beyond state GiB",
+    cell: ({ beyondStateBytes: bytes }) => (bytes === undefined ? undefined : gib(bytes)),
+  },
+  {
+    name: "GPU GiB",
+    cell: ({ peakDeviceBytes: bytes }) => (bytes === undefined ? undefined : gib(bytes)),
+  },
+  { name: "TFLOP/s", cell: ({ tflops }) => (tflops > 0 ? tflops.toPrecision(3) : undefined) },
+  {
+    name: "share of peak",
+    cell: ({ share }) => (share === undefined ? undefined : `${(100 * share).toFixed(0)} %`),
+  },
+  {
+    name: "ratio",
+    cell: ({ ratio }) => (Number.isFinite(ratio) ? ratio.toFixed(2) : undefined),
+  },
 ];
 
-function cells(row: Row): string[] {
-  return [
-    row.case,
-    row.contender,
-    row.samplesPerSecond.toPrecision(3),
-    row.median.toPrecision(3),
-    row.iqr.toPrecision(2),
-    String(row.steps),
-    gib(row.peakRssBytes),
-    row.tflops.toPrecision(3),
-    row.ratio.toFixed(2),
-  ];
+function aligned(lines: readonly string[][]): string {
+  const head = lines[0] as string[];
+  const all = [head, head.map(() => "---"), ...lines.slice(1)];
+  const widths = head.map((_, i) => Math.max(...all.map((line) => (line[i] as string).length)));
+  const line = (items: readonly string[]) =>
+    `| ${items.map((item, i) => item.padEnd(widths[i] as number)).join(" | ")} |`;
+  return all.map(line).join("\n");
 }
 
 /** A markdown table, which is readable on a terminal too. */
 export function table(rows: readonly Row[]): string {
-  const all = [columns, columns.map(() => "---"), ...rows.map(cells)];
-  const widths = columns.map((_, i) => Math.max(...all.map((line) => (line[i] as string).length)));
-  const line = (items: readonly string[]) =>
-    `| ${items.map((item, i) => item.padEnd(widths[i] as number)).join(" | ")} |`;
-  return all.map(line).join("\n");
+  const shown = columns.filter(({ cell }) => rows.some((row) => cell(row) !== undefined));
+  const cells = rows.map((row) => shown.map(({ cell }) => cell(row) ?? ""));
+  return aligned([shown.map(({ name }) => name), ...cells]);
+}
+
+const OURS = "medcoss";
+/** Contenders that are one PyTorch programmer's best: the faster of them counts. */
+const isBest = (name: string) => name === "tuned" || name.startsWith("compiled");
+
+/** How many times as fast as each peer this package is; empty where a case has fewer than two peers. */
+export function comparison(rows: readonly Row[]): string {
+  const found = [...new Set(rows.map((row) => row.case))].flatMap((name) => {
+    const all = rows.filter((row) => row.case === name);
+    const ours = all.find(({ contender }) => contender === OURS);
+    if (ours === undefined || all.length < 3) return [];
+    const times = (choose: (contender: string) => boolean) => {
+      const speeds = all
+        .filter(({ contender }) => choose(contender))
+        .map((row) => row.samplesPerSecond);
+      return speeds.length > 0 ? (ours.samplesPerSecond / Math.max(...speeds)).toFixed(2) : "";
+    };
+    const others = ["pytorch", "published"].map((peer) => times((other) => other === peer));
+    return [[name, ...others, times(isBest)]];
+  });
+  if (found.every((line) => line.slice(1).every((cell) => cell === ""))) return "";
+  return aligned([
+    ["medcoss is faster than", "pytorch", "published", "the faster of tuned and compiled"],
+    ...found,
+  ]);
 }
 
 function notes(rows: readonly Row[]): string[] {
@@ -53,26 +96,60 @@ function notes(rows: readonly Row[]): string[] {
   return [...new Set(found)];
 }
 
-export function markdown(facts: RunFacts, rows: readonly Row[]): string {
-  const { hardware, plan } = facts;
+/** The matrix product's speed in each precision over the run. */
+function peaks(rows: readonly Row[]): string[] {
+  const lines = ["fp32", "bf16"].flatMap((precision) => {
+    const found = rows
+      .filter((row) => row.case.includes(` ${precision} `))
+      .flatMap(({ peakTflops }) => (peakTflops === undefined ? [] : [peakTflops]));
+    if (found.length === 0) return [];
+    const range = [Math.min(...found), Math.max(...found)].map((value) => value.toPrecision(3));
+    return [
+      `- Matrix product in ${precision}, between the rounds: ${range.join(" to ")} TFLOP/s (medians of the cases)`,
+    ];
+  });
+  return lines;
+}
+
+function head({ theme, date, hardware, command, plan }: RunFacts): string[] {
+  const { processor, cores, features, memoryBytes, node, gpu } = hardware;
+  return [
+    `# ${theme}, ${gpu?.split(",")[0] ?? processor}, ${date}`,
+    "",
+    ...(gpu === undefined ? [] : [`- GPU: ${gpu}`]),
+    `- Processor: ${processor}, ${cores} cores, ${features.join(" ") || "no listed features"}`,
+    `- Memory: ${gib(memoryBytes)} GiB; Node ${node}`,
+    `- Command: \`${command}\``,
+    `- ${plan.warmups} warm-up steps, then ${plan.rounds} rounds that alternate between the contenders, where the case has no`,
+    `  numbers of its own; a contender whose steps take more than ${plan.slowSeconds} s is not run again: one is its only sample`,
+  ];
+}
+
+export function markdown(facts: RunFacts, { rows, refused }: Measured): string {
   const versions = [
     ...new Set(rows.map((row) => `${row.contender}: ${row.version}, ${row.threads} threads`)),
   ];
+  const compared = comparison(rows);
   return [
-    `# ${facts.theme}, ${hardware.processor}, ${facts.date}`,
-    "",
-    `- Processor: ${hardware.processor}, ${hardware.cores} cores, ${hardware.features.join(" ") || "no listed features"}`,
-    `- Memory: ${gib(hardware.memoryBytes)} GiB; Node ${hardware.node}`,
+    ...head(facts),
     ...versions.map((version) => `- ${version}`),
-    `- Command: \`${facts.command}\``,
-    `- ${plan.warmups} warm-up steps, then ${plan.rounds} rounds that alternate between the contenders; a contender`,
-    `  whose warm-up takes more than ${plan.slowSeconds} s is not run again: that step is its only sample`,
     ...facts.method.map((text) => `- ${text}`),
+    ...peaks(rows),
     ...notes(rows),
     "",
     table(rows),
     "",
     "Seconds are medians with the distance of their quartiles; memory is the process's largest resident set.",
     "",
+    ...(facts.picture ? [`![samples per second](${facts.picture})`, ""] : []),
+    ...(compared ? [compared, ""] : []),
+    ...(refused.length > 0
+      ? [
+          "Not timed, or not to the end:",
+          "",
+          ...refused.map((one) => `- ${one.case}, ${one.contender}: ${one.reason}`),
+          "",
+        ]
+      : []),
   ].join("\n");
 }

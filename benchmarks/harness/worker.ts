@@ -18,6 +18,8 @@ export interface Ready {
   ready: true;
   version: string;
   threads: number;
+  /** Resident set before anything was made: the libraries. */
+  librariesBytes?: number;
   /** Anything a reader of the report should know. */
   note?: string;
 }
@@ -55,8 +57,9 @@ export class Worker {
     this.#child.stdin.write(`${JSON.stringify(request)}\n`);
     const { value, done } = await this.#lines.next();
     if (done) {
-      await this.#exited;
-      throw new Error(`${this.#child.spawnfile} ended early: ${this.#errors.trim()}`);
+      const code = await this.#exited;
+      const last = this.#errors.trim() || `exit code ${code}`;
+      throw new Error(`${this.#child.spawnfile} ended early: ${last}`);
     }
     return JSON.parse(value);
   }

@@ -390,10 +390,12 @@ class MedCoSS(nn.Module):
         return F.cross_entropy(logits.flatten(0, 1), labels.flatten().long(), ignore_index=-100), encoded
 
 
-def make_optimizer(model: nn.Module, lr: float, decay: float = 0.05, betas=(0.9, 0.95), eps: float = 1e-8):
+def make_optimizer(
+    model: nn.Module, lr: float, decay: float = 0.05, betas=(0.9, 0.95), eps: float = 1e-8, fused: bool = False
+):
     """AdamW with its two groups: no decay for vectors and biases."""
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     plain = [p for name, p in named if p.dim() == 1 or name.endswith(".bias")]
     decayed = [p for name, p in named if not (p.dim() == 1 or name.endswith(".bias"))]
     groups = [{"params": plain, "weight_decay": 0.0}, {"params": decayed, "weight_decay": decay}]
-    return torch.optim.AdamW(groups, lr=lr, betas=betas, eps=eps)
+    return torch.optim.AdamW(groups, lr=lr, betas=betas, eps=eps, fused=fused)

@@ -1,92 +1,137 @@
-"""The peer's worker: one process that builds the network and runs training steps on command.
+"""The plain peer's worker: whole training steps, plain or replay (mixup, frozen teacher, distillation), with AdamW.
 
-Reads one JSON object a line and answers each with one line. The first is the configuration; then `check` (loss and
-gradient norm of generated inputs) and `steps` (seconds of each). Invariant: nothing but the step itself is timed.
+Invariant: nothing but the step itself is timed; on a GPU a turn is `repeat` steps between two synchronisations.
 """
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from golden_formula import fill, tensor, uniform
 from medcoss_torch import Behaviour, MedCoSS, Size, make_optimizer
+from serve import serve
 
 LEARNING_RATE = 1e-4
-CHECK_BATCH, CHECK_SEED, CHECK_LENGTHS = 2, 7, (100, 60)
+CHECK_SEED = 7
 FIRST_WORD, WORDS, LABEL_EVERY = 1000, 27996, 7
 
 
-class Worker:
+class Training:
     def __init__(self, config: dict):
         torch.set_num_threads(config["threads"])
         torch.manual_seed(config["seed"])
-        self.kind, self.batch, self.device = config["kind"], config["batch"], config["device"]
-        self.bf16 = config["precision"] == "bf16"
-        behaviour = Behaviour() if config["preset"] == "published" else Behaviour.corrected()
-        self.model = MedCoSS(Size(), behaviour)
-        fill(self.model, CHECK_SEED)
-        self.model.to(self.device)
-        self.optimizer = make_optimizer(self.model, LEARNING_RATE)
-        self.inputs = self.synthetic(config["lengths"])
+        self.version, self.threads = f"PyTorch {torch.__version__}", torch.get_num_threads()
+        self.config, self.kind, self.device = config, config["kind"], torch.device(config["device"])
+        self.replay, self.corrected = config["objective"] == "replay", config["preset"] == "corrected"
+        self.student = self.network(CHECK_SEED, decoder=True)
+        if self.replay:
+            self.teacher = self.network(CHECK_SEED + 1, decoder=False).requires_grad_(False)
+        self.optimizer = make_optimizer(self.student, LEARNING_RATE)
+        self.inputs = self.batch("step", config["lengths"])
 
-    def synthetic(self, lengths: list[int]) -> tuple[Tensor, ...]:
-        """The batch that every timed step sees; `lengths` are real tokens of each text."""
+    def network(self, seed: int, decoder: bool) -> MedCoSS:
+        behaviour = Behaviour.corrected() if self.corrected else Behaviour()
+        model = MedCoSS(Size(), behaviour, decoder)
+        fill(model, seed)
+        return model.to(self.device)
+
+    def batch(self, name: str, lengths: list[int]) -> tuple[Tensor, ...]:
+        """A generated batch; `lengths` are real tokens of each text."""
+        size = self.student.size
         if self.kind == "text":
-            return text_inputs("step", lengths, self.model.size.text, CHECK_SEED, self.device)
-        shape = visual_shape(self.kind, self.model.size)
-        return (tensor("step.input", (self.batch, *shape), CHECK_SEED).to(self.device),)
+            inputs = text_inputs(name, lengths, size.text, CHECK_SEED, self.device)
+            return inputs[:2] if self.replay else inputs
+        return (tensor(f"{name}.input", (len(lengths), *visual_shape(self.kind, size)), CHECK_SEED).to(self.device),)
 
-    def loss(self, *inputs: Tensor, noise: Tensor | None = None) -> Tensor:
-        size = self.model.size
-        with torch.autocast(self.device.split(":")[0], dtype=torch.bfloat16, enabled=self.bf16):
+    def named_draws(self, samples: int, draw) -> dict[str, Tensor]:
+        size = self.student.size
+        patches = size.image_patches if self.kind == "image2d" else size.volume_patches
+        noise = {} if self.kind == "text" else {"noise": draw("noise", samples, patches)}
+        if not self.replay:
+            return noise
+        partner = torch.arange(samples - 1, -1, -1, device=self.device)
+        if self.kind == "text":
+            return {"partner": partner, "keep": draw("keep", samples, size.text) < 0.4}
+        return {"partner": partner, "weight": draw("lambda", samples), **noise}
+
+    def distillation(self, inputs: tuple[Tensor, ...], partner: Tensor, **draws: Tensor) -> Tensor:
+        if self.kind == "text":
+            return self.text_distillation(*inputs, partner, draws["keep"])
+        x, noise = inputs[0], draws["noise"]
+        weight = draws["weight"].view(-1, *[1] * (x.dim() - 1))
+        mixed = x * weight + x[partner] * (1 - weight)
+        with torch.no_grad():
+            target = self.teacher.encode_visual(mixed, noise)[0]
+        return (self.student.encode_visual(mixed, noise)[0].float() - target.float()).square().mean()
+
+    def text_distillation(self, ids: Tensor, padding: Tensor, partner: Tensor, keep: Tensor) -> Tensor:
+        if self.corrected:
+            keep = keep | ~(padding.bool() & padding[partner].bool())
+        ids, padding = torch.where(keep, ids, ids[partner]), torch.where(keep, padding, padding[partner])
+        with torch.no_grad():
+            target = self.teacher.encode_text(ids, padding)
+        difference = (self.student.encode_text(ids, padding).float() - target.float()).square()
+        return difference[padding.bool()].mean() if self.corrected else difference.mean()
+
+    def loss(self, inputs: tuple[Tensor, ...], draws: dict[str, Tensor]) -> Tensor:
+        bf16 = self.config["precision"] == "bf16"
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=bf16):
+            if self.replay:
+                return self.distillation(inputs, **draws)
             if self.kind == "text":
-                return self.model.masked_text(*inputs)[0]
-            patches = size.image_patches if self.kind == "image2d" else size.volume_patches
-            if noise is None:
-                noise = torch.rand(inputs[0].shape[0], patches, device=self.device)
-            return self.model.masked_visual(*inputs, noise).loss
+                return self.student.masked_text(*inputs)[0]
+            return self.student.masked_visual(*inputs, **draws).loss
 
-    def check(self) -> dict:
+    def train(self, training: bool) -> None:
+        self.student.train(training)
+        if self.replay:
+            self.teacher.train(training and not self.corrected)
+
+    def check(self) -> dict[str, float]:
         """Loss and gradient norm in evaluation mode."""
-        size = self.model.size
-        self.model.eval()
-        if self.kind == "text":
-            inputs, noise = text_inputs("check", list(CHECK_LENGTHS), size.text, CHECK_SEED, self.device), None
-        else:
-            patches = size.image_patches if self.kind == "image2d" else size.volume_patches
-            shape = (CHECK_BATCH, *visual_shape(self.kind, size))
-            inputs = (tensor("check.input", shape, CHECK_SEED).to(self.device),)
-            noise = tensor("check.noise", (CHECK_BATCH, patches), CHECK_SEED).to(self.device)
-        loss = self.loss(*inputs, noise=noise)
+        lengths = self.config["checkLengths"]
+        self.train(False)
+        draw = lambda name, *shape: tensor(f"check.{name}", shape, CHECK_SEED).to(self.device)  # noqa: E731
+        loss = self.loss(self.batch("check", lengths), self.named_draws(len(lengths), draw))
         loss.backward()
-        squares = [p.grad.double().square().sum() for p in self.model.parameters() if p.grad is not None]
-        self.model.zero_grad(set_to_none=True)
-        return {"loss": loss.item(), "gradientNorm": torch.stack(squares).sum().sqrt().item()}
+        outcome = {"loss": loss.item(), "gradientNorm": gradient_norm(self.student)}
+        self.student.zero_grad(set_to_none=True)
+        return outcome
 
-    def steps(self, count: int) -> dict:
-        self.model.train()
-        seconds = []
-        for _ in range(count):
-            start = time.perf_counter()
+    def synchronise(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+    def step(self, _number: int) -> float:
+        samples, repeat = len(self.config["lengths"]), self.config["repeat"]
+        draw = lambda _name, *shape: torch.rand(shape, device=self.device)  # noqa: E731
+        self.train(True)
+        self.synchronise()
+        start = time.perf_counter()
+        for _ in range(repeat):
             self.optimizer.zero_grad(set_to_none=True)
-            loss = self.loss(*self.inputs)
-            loss.backward()
+            self.loss(self.inputs, self.named_draws(samples, draw)).backward()
             self.optimizer.step()
-            value = loss.item()
-            seconds.append(time.perf_counter() - start)
-        return {"seconds": seconds, "loss": value}
+        self.synchronise()
+        return (time.perf_counter() - start) / repeat
+
+    def note(self) -> None:
+        return None
+
+
+def gradient_norm(model: nn.Module) -> float:
+    squares = [p.grad.double().square().sum() for p in model.parameters() if p.grad is not None]
+    return torch.stack(squares).sum().sqrt().item()
 
 
 def visual_shape(kind: str, size: Size) -> tuple[int, ...]:
     return (3, size.image, size.image) if kind == "image2d" else (1, *size.volume)
 
 
-def text_inputs(name: str, lengths: list[int], width: int, seed: int, device: str) -> tuple[Tensor, ...]:
+def text_inputs(name: str, lengths: list[int], width: int, seed: int, device: torch.device) -> tuple[Tensor, ...]:
     """Ids, padding mask and labels [B,L] of generated words, every seventh of them to be predicted."""
     shape = (len(lengths), width)
     words = torch.from_numpy(FIRST_WORD + (uniform(f"{name}.ids", len(lengths) * width, seed) * WORDS).astype("int64"))
@@ -97,14 +142,5 @@ def text_inputs(name: str, lengths: list[int], width: int, seed: int, device: st
     return ids.to(device), padding.to(device), labels.to(device)
 
 
-def main() -> None:
-    answer = lambda value: print(json.dumps(value), flush=True)  # noqa: E731
-    worker = Worker(json.loads(sys.stdin.readline()))
-    answer({"ready": True, "version": f"PyTorch {torch.__version__}", "threads": torch.get_num_threads()})
-    for line in sys.stdin:
-        request = json.loads(line)
-        answer(worker.check() if request["command"] == "check" else worker.steps(request["count"]))
-
-
 if __name__ == "__main__":
-    main()
+    serve(Training)

@@ -2,12 +2,16 @@ import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
+import { hardware } from "../../benchmarks/harness/hardware.js";
 import {
   type Contender,
   measure,
   type Plan,
+  type Row,
   type Variant,
 } from "../../benchmarks/harness/measure.js";
+import { chart } from "../../benchmarks/harness/plot.js";
+import { markdown } from "../../benchmarks/harness/report.js";
 import { interquartileRange, median, quantile } from "../../benchmarks/harness/statistics.js";
 
 const folder = mkdtempSync(join(tmpdir(), "medcoss-bench-"));
@@ -64,34 +68,97 @@ const plan: Plan = { warmups: 1, rounds: 3, slowSeconds: 10 };
 t.beforeEach(() => writeFileSync(log, ""));
 
 t.test("contenders alternate, and each row tells speed, memory and ratio", async (t) => {
-  const rows = await measure(variant({ seconds: 2, note: "fast" }, { seconds: 4 }), plan);
+  const { rows, refused } = await measure(
+    variant({ seconds: 2, note: "fast" }, { seconds: 4 }),
+    plan,
+  );
   t.equal(readFileSync(log, "utf8"), "ab" + "ab" + "ba" + "ab", "warm-up, then three rounds");
   t.match(rows, [
     { case: "sleep", contender: "a", samplesPerSecond: 4, median: 2, iqr: 0, steps: 3, tflops: 2 },
     { contender: "b", samplesPerSecond: 2, tflops: 1, ratio: 1, version: "test 1", threads: 1 },
   ]);
   t.equal(rows[0]?.ratio, 2, "samples per second over the baseline's");
+  t.equal(rows[0]?.baseline, "b");
   t.equal(rows[0]?.note, "fast");
   t.ok((rows[0]?.peakRssBytes ?? 0) > 2 ** 20);
+  t.same(refused, []);
 });
 
-t.test("contenders whose results differ are not timed", async (t) => {
-  const differing = variant({ seconds: 2, loss: 1.001 }, { seconds: 4 });
-  await t.rejects(measure(differing, plan), { message: /a and b disagree on loss.*not timed/ });
-  const nonsense = variant({ seconds: 2, loss: Number.NaN }, { seconds: 4 });
-  await t.rejects(measure(nonsense, plan), { message: /disagree on loss/ });
-  t.equal(readFileSync(log, "utf8"), "");
+t.test("a contender whose result is not the baseline's is not timed", async (t) => {
+  for (const loss of [1.001, Number.NaN]) {
+    const { rows, refused } = await measure(variant({ seconds: 2, loss }, { seconds: 4 }), plan);
+    t.match(refused, [{ case: "sleep", contender: "a" }]);
+    t.match(refused[0]?.reason, /b and a disagree on loss.*not timed/);
+    t.match(rows, [{ contender: "b", ratio: 1 }]);
+    t.equal(rows.length, 1);
+  }
+  t.notMatch(readFileSync(log, "utf8"), /a/);
 });
 
-t.test("a slow contender runs once", async (t) => {
-  const rows = await measure(variant({ seconds: 2 }, { seconds: 11 }), plan);
-  t.equal(readFileSync(log, "utf8"), "abaaa");
+t.test("a contender that checks itself is not compared", async (t) => {
+  const own = variant({ seconds: 2, loss: 7 }, { seconds: 4 });
+  const [first] = own.contenders as [Contender];
+  first.check = "own";
+  const { rows } = await measure(own, plan);
+  t.equal(rows.length, 2);
+});
+
+t.test("shares are of the matrix product that is timed in every round", async (t) => {
+  const asked: string[] = [];
+  const meter = {
+    async tflops(precision: string) {
+      asked.push(precision);
+      return [3, 4, 8][asked.length - 1] as number;
+    },
+  };
+  const timed: Variant = { ...variant({ seconds: 2 }, { seconds: 4 }), precision: "bf16" };
+  (timed.contenders[0] as Contender).executedFlops = 1e12;
+  const { rows } = await measure(timed, plan, meter);
+  t.same(asked, ["bf16", "bf16", "bf16"]);
+  t.match(rows, [
+    { share: 0.125, tflops: 2, peakTflops: 4 },
+    { share: 0.25, tflops: 1 },
+  ]);
+});
+
+t.test("a slow contender runs once, however long its first step compiles", async (t) => {
+  const twice = { ...plan, warmups: 2 };
+  const { rows } = await measure(variant({ seconds: 2 }, { seconds: 11 }), twice);
+  t.equal(readFileSync(log, "utf8"), "aabbaaa");
   t.match(rows[1], { median: 11, steps: 1 });
 });
 
-t.test("a contender that ends early ends the case with what it printed", async (t) => {
+t.test("a contender that ends early is refused with what it printed", async (t) => {
   const broken = variant({ seconds: 2, broken: true }, { seconds: 4 });
-  await t.rejects(measure(broken, plan), { message: /ended early: no weights here/ });
+  const { rows, refused } = await measure(broken, plan);
+  t.match(refused, [{ contender: "a", reason: /ended early: no weights here/ }]);
+  t.match(rows, [{ contender: "b", steps: 3 }]);
+});
+
+t.test("the report has the table, what is faster than what, and who was refused", (t) => {
+  const row = (contender: string, samplesPerSecond: number): Row => ({
+    ...{ case: "step image2d bf16 plain batch 16", contender, samplesPerSecond, median: 1, iqr: 0 },
+    ...{
+      steps: 3,
+      peakRssBytes: 2 ** 30,
+      tflops: 0.2,
+      ratio: samplesPerSecond,
+      baseline: "pytorch",
+    },
+    ...{ version: "1", threads: 2, peakTflops: 0.4, share: 0.5 },
+  });
+  const rows = [row("medcoss", 6), row("tuned", 4), row("compiled", 5), row("pytorch", 1)];
+  const refused = [{ case: "step", contender: "published", reason: "no such folder" }];
+  const machine = hardware();
+  const facts = { theme: "step", date: "2026-01-01", hardware: machine, command: "bench", plan };
+  const text = markdown({ ...facts, method: ["how"], picture: "a.svg" }, { rows, refused });
+  t.match(text, /\| step image2d bf16 plain batch 16 +\| 6\.00 +\| +\| 1\.20 /, "against the best");
+  t.match(text, /- step, published: no such folder/);
+  t.match(text, /Matrix product in bf16.*0\.400/);
+  t.match(text, "![samples per second](a.svg)");
+  t.match(chart(rows), /^<svg .*<\/svg>\n$/s);
+  t.equal((chart(rows).match(/<rect /g) ?? []).length, 1 + rows.length);
+  t.end();
 });
 
 t.test("medians and quartiles interpolate", (t) => {

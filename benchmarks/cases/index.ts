@@ -1,0 +1,30 @@
+/** Every case by the name that the command line knows it by. */
+import type { Variant } from "../harness/measure.js";
+import { distillMethod, distillVariants } from "./distill.js";
+import { featuresMethod, featuresVariants } from "./features.js";
+import { kmeansMethod, kmeansVariants } from "./kmeans.js";
+import { loaderMethod, loaderVariants } from "./loader.js";
+import type { Options } from "./options.js";
+import { packMethod, packVariants } from "./pack.js";
+import { replayMethod, replayVariants } from "./replay.js";
+import { stepMethod, stepVariants } from "./step.js";
+
+export interface Case {
+  devices: readonly ("cpu" | "cuda")[];
+  variants(options: Options): Variant[] | Promise<Variant[]>;
+  /** Lines for the report. */
+  method(options: Options): readonly string[];
+}
+
+const both = ["cpu", "cuda"] as const;
+const cpuOnly = ["cpu"] as const;
+
+export const cases: Record<string, Case> = {
+  step: { devices: both, variants: stepVariants, method: stepMethod },
+  replay: { devices: both, variants: replayVariants, method: () => replayMethod },
+  kmeans: { devices: both, variants: kmeansVariants, method: () => kmeansMethod },
+  distill: { devices: cpuOnly, variants: distillVariants, method: () => distillMethod },
+  features: { devices: both, variants: featuresVariants, method: () => featuresMethod },
+  loader: { devices: cpuOnly, variants: loaderVariants, method: () => loaderMethod },
+  pack: { devices: cpuOnly, variants: packVariants, method: () => packMethod },
+};

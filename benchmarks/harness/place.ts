@@ -1,0 +1,17 @@
+/**
+ * Where the suite's files are, from source and compiled.
+ *
+ * Invariant: scripts of the peers and data lie in the package's folder; workers lie beside the code that runs.
+ */
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { packageRoot } from "../../lib/version.js";
+
+/** A file of this package's folder. */
+export const inPackage = (path: string) => join(packageRoot(), path);
+
+/** A module of `contenders/`, in the form in which this one runs. */
+export function contenderModule(name: string): string {
+  const kind = import.meta.url.endsWith(".ts") ? "ts" : "js";
+  return fileURLToPath(new URL(`../contenders/${name}.${kind}`, import.meta.url));
+}

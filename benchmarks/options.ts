@@ -1,0 +1,151 @@
+/**
+ * The benchmark's command line.
+ *
+ * Invariant: a wrong name, number or option ends the run before anything starts.
+ */
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { buildInfo } from "../lib/trainer.js";
+import { kinds } from "./cases/inputs.js";
+import { type Options, objectives, precisions } from "./cases/options.js";
+import type { Plan } from "./harness/measure.js";
+import { inPackage } from "./harness/place.js";
+
+export const HELP = `npm run bench -- [case ...] [options]
+
+Cases: step, replay, kmeans, distill, features, loader, pack, stage, crossing, startup
+       (default: all that run on the device)
+
+  --device NAME        cpu (default), cuda or cuda:1
+  --batch N            samples of a step; may be repeated (default 16 and 64; 128 and 512 on a GPU)
+  --threads N          threads of every contender (default: all cores)
+  --preset NAME        corrected (default) or published
+  --kind NAME          image2d, volume3d or text; may be repeated (default: all)
+  --precision NAME     fp32 or bf16; may be repeated (default: both)
+  --objective NAME     plain or replay; may be repeated (default: both)
+  --compile MODE       mode of torch.compile; may be repeated; none leaves it out (default: default)
+  --reference DIR      a checkout of the published repository, as one more contender of step
+  --contender NAME     measure these only; may be repeated
+  --only WORDS         variants whose name contains these words only
+  --rounds N           timed rounds (default 7)
+  --warmups N          steps before them (default 2)
+  --minutes N          start no variant later than this; what was left out is listed
+  --golden DIR         golden values for the check before timing
+  --json FILE          also write the rows as JSON
+  --reports DIR        where reports go (default: benchmarks/reports)
+  --quick              one warm-up, two rounds, small inputs, no report
+  --help               this text
+`;
+
+export class UsageError extends Error {}
+
+export interface Run {
+  names: readonly string[];
+  options: Options;
+  plan: Plan;
+  contenders: readonly string[];
+  only?: string;
+  minutes: number;
+  golden: string;
+  json?: string;
+  /** None where no report is to be written. */
+  reports?: string;
+}
+
+/** Where the user called npm, which relative paths refer to. */
+const callerPath = (path: string) => resolve(process.env.INIT_CWD ?? ".", path);
+
+function oneOf<T extends string>(option: string, value: string, allowed: readonly T[]): T {
+  if ((allowed as readonly string[]).includes(value)) return value as T;
+  throw new UsageError(`--${option} must be one of ${allowed.join(", ")}, not ${value}`);
+}
+
+function count(option: string, value: string): number {
+  const number = Number(value);
+  if (Number.isInteger(number) && number > 0) return number;
+  throw new UsageError(`--${option} must be a positive whole number, not ${value}`);
+}
+
+const text = { type: "string" } as const;
+const many = { type: "string", multiple: true } as const;
+const flag = { type: "boolean" } as const;
+
+function read(args: string[]) {
+  return parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      ...{ device: text, threads: text, preset: text, reference: text, only: text, rounds: text },
+      ...{ warmups: text, minutes: text, golden: text, json: text, reports: text },
+      ...{ batch: many, kind: many, precision: many, objective: many, compile: many },
+      ...{ contender: many, quick: flag, help: flag },
+    },
+  });
+}
+
+type Values = ReturnType<typeof read>["values"];
+
+const compileModes = [
+  "default",
+  "reduce-overhead",
+  "max-autotune",
+  "max-autotune-no-cudagraphs",
+  "none",
+] as const;
+
+function planOf(values: Values): Plan {
+  const given = {
+    ...(values.rounds && { rounds: count("rounds", values.rounds), fixed: true as const }),
+    ...(values.warmups && { warmups: count("warmups", values.warmups) }),
+  };
+  if (values.quick) return { warmups: 1, rounds: 2, slowSeconds: 30, fixed: true, ...given };
+  return { warmups: 2, rounds: 7, slowSeconds: 90, ...given };
+}
+
+function optionsOf(values: Values): Options {
+  const device = values.device ?? "cpu";
+  if (!/^(cpu|cuda(:\d+)?)$/.test(device)) {
+    throw new UsageError(`--device must be cpu, cuda or cuda:N, not ${device}`);
+  }
+  const usual = device === "cpu" ? ["16", "64"] : ["128", "512"];
+  const batches = values.batch ?? (values.quick ? ["2"] : usual);
+  const named = <T extends string>(option: "kind" | "precision" | "objective", all: readonly T[]) =>
+    (values[option] ?? [...all]).map((value) => oneOf(option, value, all));
+  const modes = (values.compile ?? ["default"]).map((mode) => oneOf("compile", mode, compileModes));
+  return {
+    device,
+    batches: batches.map((batch) => count("batch", batch)),
+    preset: oneOf("preset", values.preset ?? "corrected", ["corrected", "published"]),
+    kinds: named("kind", kinds),
+    precisions: named("precision", precisions),
+    objectives: named("objective", objectives),
+    compileModes: modes.filter((mode) => mode !== "none"),
+    ...(values.reference && { reference: callerPath(values.reference) }),
+    quick: values.quick === true,
+    // Last, because it loads the addon.
+    threads: values.threads ? count("threads", values.threads) : buildInfo().threads,
+  };
+}
+
+/**
+ * What the arguments ask for; nothing where they ask for help.
+ *
+ * @throws UsageError, and those of `parseArgs`
+ */
+export function parse(args: string[], cases: readonly string[]): Run | undefined {
+  const { values, positionals } = read(args);
+  if (values.help) return undefined;
+  const names = positionals.map((name) => oneOf("case", name, cases));
+  const reports = callerPath(values.reports ?? inPackage("benchmarks/reports"));
+  return {
+    names: names.length > 0 ? names : cases,
+    plan: planOf(values),
+    contenders: values.contender ?? [],
+    ...(values.only !== undefined && { only: values.only }),
+    minutes: values.minutes ? count("minutes", values.minutes) : Number.POSITIVE_INFINITY,
+    golden: values.golden ? callerPath(values.golden) : inPackage("test/fixtures/golden"),
+    ...(values.json && { json: callerPath(values.json) }),
+    ...((!values.quick || values.reports) && { reports }),
+    options: optionsOf(values),
+  };
+}
