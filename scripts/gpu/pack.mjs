@@ -1,0 +1,85 @@
+/**
+ * Makes `gpu-check/`: all that a machine with a GPU and PyTorch needs to check and time this build, without Node.js,
+ * compiler or network there. See run.sh for what runs.
+ *
+ *   npm run gpu:pack [-- --reference DIR]     DIR: a checkout of the published repository, which is timed too
+ *
+ * Invariant: the folder stays under 60 MiB, and holds nothing that was built from other sources than these.
+ */
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { binaries, hasLocalBuild } from "../setup/native.mjs";
+import { say } from "../setup/report.mjs";
+import { packModules } from "./modules.mjs";
+import { packStore } from "./store.mjs";
+
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+const target = join(root, "gpu-check");
+const app = join(target, "app");
+const LIMIT = 60 * 2 ** 20;
+/** Python caches and source maps say nothing to a GPU. */
+const LEFT_OUT = /(\.map|\.d\.ts|\.d\.mts|\.pyc)$|\/(__pycache__|\.venv|\.git|reports)$/;
+
+const { values: flags } = parseArgs({ options: { reference: { type: "string" } } });
+
+/** @param {string} from @param {string} to relative to the app */
+function copy(from, to) {
+  const filter = (/** @type {string} */ path) => !LEFT_OUT.test(path);
+  cpSync(from, join(app, to), { recursive: true, filter });
+}
+
+/** Library, benchmarks and checks as JavaScript, and the peers. */
+function copyPrograms() {
+  const out = join(root, "build/gpu/js");
+  const tsc = join(root, "node_modules/typescript/bin/tsc");
+  const args = [tsc, "--project", "scripts/gpu/tsconfig.json", "--outDir", out];
+  execFileSync(process.execPath, args, { cwd: root, stdio: "inherit" });
+  copy(out, "js");
+  copy(join(root, "benchmarks/peers"), "js/benchmarks/peers");
+}
+
+/** @param {string} folder @returns {number} */
+const bytesIn = (folder) =>
+  readdirSync(folder, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0);
+
+async function main() {
+  if (!hasLocalBuild(root, binaries)) {
+    throw new Error("The kernel library is not built. Run: npm run setup -- --cuda");
+  }
+  rmSync(target, { recursive: true, force: true });
+  mkdirSync(app, { recursive: true });
+  const kept = join(root, "build/gpu");
+  mkdirSync(kept, { recursive: true });
+
+  say("Node.js and modules ...");
+  const { archive, digest } = packModules(root, kept);
+  cpSync(archive, join(target, "runtime.tar.xz"));
+  writeFileSync(join(target, "runtime.sha256"), `${digest}\n`);
+  say("Store of the demo's corpora ...");
+  copy(await packStore(root, kept), "store.tar.xz");
+
+  say("Library, benchmarks and checks ...");
+  for (const path of ["package.json", "LICENSE", "test/fixtures/golden"]) {
+    copy(join(root, path), path);
+  }
+  for (const name of binaries) {
+    copy(join(root, "build/native/Release", name), join("prebuilds/linux-x64", name));
+  }
+  copyPrograms();
+  if (flags.reference !== undefined) copy(flags.reference, "reference");
+  cpSync(join(root, "scripts/gpu/run.sh"), join(target, "run.sh"));
+
+  const bytes = bytesIn(target);
+  if (bytes > LIMIT) throw new Error(`gpu-check/ has ${bytes} bytes; the limit is ${LIMIT}`);
+  say(`gpu-check/: ${(bytes / 2 ** 20).toFixed(1)} MiB. On the machine: bash gpu-check/run.sh`);
+}
+
+await main().catch((error) => {
+  say(error instanceof Error ? error.message : String(error));
+  process.exitCode = 1;
+});

@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# The GPU check: runs every part, or those named, and writes report.md and report.json beside itself and into $OUT.
+#
+#   bash gpu-check/run.sh                        all parts
+#   bash gpu-check/run.sh golden stages          these
+#   bash gpu-check/run.sh --device cpu golden    to try the check itself where there is no GPU
+#
+# Needs Linux on x64 and a python3 whose torch is the release that the package is built for; no Node.js, no network.
+# A part that fails or takes too long does not stop the others. The last line is `N passed, N failed`.
+set -uo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+export MEDCOSS_GPU_DEVICE=cuda
+# Seconds for everything; a part gets what is left of it, at most its own limit.
+budget=${MEDCOSS_GPU_SECONDS:-480}
+
+# In the order in which they run, with their limits in seconds.
+declare -A limits=([facts]=40 [golden]=120 [ops]=60 [precision]=60 [losses]=60 [graph]=40 [stages]=90 [memory]=40 [sanitizer]=60 [bench]=200)
+order=(facts golden ops precision losses graph stages memory bench sanitizer)
+
+parts=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    --device) MEDCOSS_GPU_DEVICE=$2; shift ;;
+    *) if [ -z "${limits[$1]:-}" ]; then echo "Expected a part of: ${order[*]}; received $1" >&2; exit 2; fi
+       parts+=("$1") ;;
+  esac
+  shift
+done
+[ ${#parts[@]} -gt 0 ] || parts=("${order[@]}")
+
+# Python unpacks, because it is the one tool that is there for certain.
+if ! cmp -s "$here/runtime.sha256" "$here/app/runtime.sha256"; then
+  echo "Unpacking Node.js, modules and store ..."
+  mkdir -p "$here/app/store"
+  python3 -m tarfile -e "$here/runtime.tar.xz" "$here/app" &&
+    python3 -m tarfile -e "$here/app/store.tar.xz" "$here/app/store" || { echo "0 passed, 1 failed"; exit 1; }
+  cp "$here/runtime.sha256" "$here/app/runtime.sha256"
+fi
+node=$here/app/runtime/node
+
+if [ -z "${MEDCOSS_LIBTORCH:-}" ]; then
+  MEDCOSS_LIBTORCH=$(python3 -c 'import importlib.util as u; print(u.find_spec("torch").submodule_search_locations[0])')
+  export MEDCOSS_LIBTORCH
+fi
+export MEDCOSS_BENCH_PYTHON=${MEDCOSS_BENCH_PYTHON:-$(command -v python3)}
+export MEDCOSS_GPU_RESULTS=$here/results
+mkdir -p "$MEDCOSS_GPU_RESULTS"
+cd "$here/app" || exit 1
+
+for part in "${parts[@]}"; do
+  rm -f "$MEDCOSS_GPU_RESULTS/$part".*
+  limit=${limits[$part]}
+  left=$((budget - SECONDS - 5))
+  [ "$left" -ge "$limit" ] || limit=$left
+  echo "== $part (at most $limit s)"
+  started=$(date +%s.%N)
+  if [ "$limit" -gt 0 ]; then
+    timeout --signal=INT --kill-after=5 "$limit" "$node" "js/scripts/gpu/checks/$part.mjs" 2>&1 | tee "$MEDCOSS_GPU_RESULTS/$part.log"
+    code=${PIPESTATUS[0]}
+  else
+    code=124
+  fi
+  echo "$code $limit $started $(date +%s.%N)" > "$MEDCOSS_GPU_RESULTS/$part.exit"
+done
+
+"$node" js/scripts/gpu/report.mjs "${parts[@]}"
+code=$?
+cp "$MEDCOSS_GPU_RESULTS"/report.* "$here/"
+if [ -n "${OUT:-}" ]; then cp -r "$MEDCOSS_GPU_RESULTS"/. "$OUT/"; fi
+tail -n 1 "$here/report.md"
+exit "$code"
