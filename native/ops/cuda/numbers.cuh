@@ -1,0 +1,59 @@
+// What all kernels share: conversion of values, packs that move as one access, sums over a warp.
+#pragma once
+
+#include <cuda_bf16.h>
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+namespace medcoss::cuda {
+
+using bf16 = __nv_bfloat16;
+
+constexpr int warp_size = 32;
+constexpr unsigned whole_warp = 0xffffffffU;
+
+__device__ inline float to_float(float x) {
+  return x;
+}
+__device__ inline float to_float(bf16 x) {
+  return __bfloat162float(x);
+}
+
+__device__ inline void store(float& out, float x) {
+  out = x;
+}
+__device__ inline void store(bf16& out, float x) {
+  out = __float2bfloat16_rn(x);
+}
+
+/// `count` neighbours that are read and written as one.
+template <typename T, int count>
+struct alignas(sizeof(T) * count) Pack {
+  T at[count];
+};
+
+template <typename T, int count>
+__device__ inline Pack<T, count> load_pack(const T* from) {
+  return *reinterpret_cast<const Pack<T, count>*>(from);
+}
+
+template <typename T, int count>
+__device__ inline void store_pack(T* to, const Pack<T, count>& pack) {
+  *reinterpret_cast<Pack<T, count>*>(to) = pack;
+}
+
+/// Values in an access of 16 bytes.
+template <typename T>
+constexpr int wide = 16 / static_cast<int>(sizeof(T));
+
+/// The sum over the warp, the same in all lanes.
+template <typename Value>
+__device__ inline Value warp_sum(Value x) {
+  for (int offset = warp_size / 2; offset > 0; offset /= 2) {
+    x += __shfl_xor_sync(whole_warp, x, offset);
+  }
+  return x;
+}
+
+}  // namespace medcoss::cuda

@@ -1,0 +1,130 @@
+#include <cuda_runtime.h>
+#include <ucontext.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <vector>
+
+namespace simt {
+namespace {
+
+constexpr int warp = 32;
+constexpr size_t stack_bytes = 128 << 10;
+
+enum class State { ready, at_barrier, at_shuffle, finished };
+
+struct Fiber {
+  ucontext_t context;
+  State state;
+  // Two, since a lane may reach its next shuffle before others have read this one.
+  uint64_t words[2];
+  unsigned shuffles;
+};
+
+[[noreturn]] void fail(const char* problem) {
+  std::fprintf(stderr, "block (%u, %u), thread %u: %s\n", blockIdx.x, blockIdx.y, threadIdx.x,
+               problem);
+  std::exit(3);
+}
+
+std::vector<Fiber> fibers;
+std::vector<std::unique_ptr<char[]>> stacks;
+ucontext_t scheduler;
+const std::function<void()>* body;
+
+void enter() {
+  (*body)();
+  fibers[threadIdx.x].state = State::finished;
+  swapcontext(&fibers[threadIdx.x].context, &scheduler);
+}
+
+void pause(State state) {
+  Fiber& fiber = fibers[threadIdx.x];
+  fiber.state = state;
+  swapcontext(&fiber.context, &scheduler);
+}
+
+void start(size_t thread) {
+  Fiber& fiber = fibers[thread];
+  fiber.state = State::ready;
+  fiber.shuffles = 0;
+  getcontext(&fiber.context);
+  fiber.context.uc_stack.ss_sp = stacks[thread].get();
+  fiber.context.uc_stack.ss_size = stack_bytes;
+  fiber.context.uc_link = nullptr;
+  makecontext(&fiber.context, enter, 0);
+}
+
+// Lets the threads of [begin, end) go on once all of them are at the same place.
+bool release(size_t begin, size_t end, State place, const char* problem) {
+  size_t there = 0;
+  size_t gone = 0;
+  for (size_t i = begin; i < end; ++i) {
+    there += fibers[i].state == place;
+    gone += fibers[i].state == State::finished;
+  }
+  if (there > 0 && gone > 0) fail(problem);
+  if (there < end - begin) return false;
+  for (size_t i = begin; i < end; ++i) fibers[i].state = State::ready;
+  return true;
+}
+
+bool release_all() {
+  bool any = release(0, fibers.size(), State::at_barrier, "ended before a barrier of its block");
+  for (size_t i = 0; i < fibers.size(); i += warp) {
+    any |= release(i, std::min(fibers.size(), i + warp), State::at_shuffle,
+                   "ended before a shuffle of its warp");
+  }
+  return any;
+}
+
+void run_block() {
+  for (size_t i = 0; i < fibers.size(); ++i) start(i);
+  for (;;) {
+    for (size_t i = 0; i < fibers.size(); ++i) {
+      if (fibers[i].state != State::ready) continue;
+      threadIdx.x = static_cast<unsigned>(i);
+      swapcontext(&scheduler, &fibers[i].context);
+    }
+    const bool done = std::all_of(fibers.begin(), fibers.end(),
+                                  [](const Fiber& f) { return f.state == State::finished; });
+    if (done) return;
+    if (!release_all()) fail("waits where others do not come");
+  }
+}
+
+}  // namespace
+
+int lane() {
+  return static_cast<int>(threadIdx.x % warp);
+}
+
+void wait_for_block() {
+  pause(State::at_barrier);
+}
+
+uint64_t exchange(uint64_t value, int from) {
+  Fiber& fiber = fibers[threadIdx.x];
+  const unsigned slot = fiber.shuffles++ % 2;
+  fiber.words[slot] = value;
+  pause(State::at_shuffle);
+  return fibers[threadIdx.x / warp * warp + static_cast<unsigned>(from)].words[slot];
+}
+
+void run(dim3 grid, int threads, const std::function<void()>& thread) {
+  if (threads % warp != 0 || threads > 1024 || grid.x == 0 || grid.y == 0 || grid.y > 65535 ||
+      grid.z != 1) {
+    fail("a launch that no device accepts");
+  }
+  fibers.resize(static_cast<size_t>(threads));
+  while (stacks.size() < fibers.size()) stacks.push_back(std::make_unique<char[]>(stack_bytes));
+  body = &thread;
+  gridDim = grid;
+  blockDim = dim3(static_cast<unsigned>(threads));
+  for (blockIdx.y = 0; blockIdx.y < grid.y; ++blockIdx.y) {
+    for (blockIdx.x = 0; blockIdx.x < grid.x; ++blockIdx.x) run_block();
+  }
+}
+
+}  // namespace simt
