@@ -112,7 +112,7 @@ void compare(const std::string& name, const Buffer<T>& found, const std::vector<
 template <typename T>
 constexpr double precision = 2e-6;
 template <>
-inline constexpr double precision<bf16> = 2.5e-3;
+inline constexpr double precision<bf16> = 0x1p-8;
 template <>
 inline constexpr double precision<double> = 1e-12;
 

@@ -52,6 +52,8 @@ Value __shfl_xor_sync(unsigned, Value value, int mask) {
   return simt::shuffle(value, simt::lane() ^ mask);
 }
 
+using std::isfinite;
+
 inline float rsqrtf(float x) {
   return 1 / std::sqrt(x);
 }
