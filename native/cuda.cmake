@@ -2,6 +2,11 @@
 
 # Kernels: compiled by nvcc for every target; they see pointers and sizes, no header of LibTorch.
 set(MEDCOSS_CUDA_KERNELS
+    native/ops/cuda/adamw.cu
+    native/ops/cuda/block_columns.cu
+    native/ops/cuda/block_norm.cu
+    native/ops/cuda/block_norm_backward.cu
+    native/ops/cuda/block_residual.cu
     native/ops/cuda/kmeans_decide.cu
     native/ops/cuda/kmeans_nearest.cu
     native/ops/cuda/kmeans_prepare.cu
@@ -10,12 +15,14 @@ set(MEDCOSS_CUDA_KERNELS
 
 # Host code: launchers, streams, graphs; compiled by the C++ compiler.
 set(MEDCOSS_CUDA_SOURCES
+    native/ops/cuda/block.cpp
     native/ops/cuda/kmeans_assigner.cpp
     native/ops/cuda/kmeans_lloyd.cpp
     native/ops/cuda/kmeans_samples.cpp
     native/ops/cuda/kmeans_seeding.cpp
     native/ops/cuda/kmeans_upload.cpp
-    native/ops/cuda/library.cpp)
+    native/ops/cuda/library.cpp
+    native/ops/cuda/optimizer.cpp)
 
 # The GPUs that are compiled for. PTX of the last serves newer ones.
 set(MEDCOSS_CUDA_TARGETS 80 86 89 90a 100)

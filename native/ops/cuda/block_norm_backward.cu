@@ -114,9 +114,14 @@ __global__ void __launch_bounds__(threads)
     Row<T, quads> branch;
     load_row(p.x_new + start, p.width, x);
     load_row(p.dy + start, p.width, dy);
-    if (p.dx_new != nullptr) load_row(p.dx_new + start, p.width, dx_new);
-    if (has_branch) load_row(p.branch + start, p.width, branch);
+    const auto load_rest = [&] {
+      if (p.dx_new != nullptr) load_row(p.dx_new + start, p.width, dx_new);
+      if (has_branch) load_row(p.branch + start, p.width, branch);
+    };
+    // In flight during the reductions, where registers suffice for it.
+    if (quads < 8) load_rest();
     const Through through = add_weight_sums(p, row, x, dy, sums);
+    if (quads == 8) load_rest();
     to_gradient(p, through, dy, dx_new, x);
     store_row(p.dx + start, p.width, x);
     if (!has_branch) continue;

@@ -8,6 +8,7 @@
 
 #include "ops/cuda/check.h"
 #include "ops/cuda/kmeans_lloyd.h"
+#include "ops/cuda/launchers.h"
 #include "support/error.h"
 
 namespace medcoss {
@@ -77,6 +78,11 @@ class Library final : public CudaLibrary {
     const int64_t memory = options.device_memory > 0 ? options.device_memory : room;
     return cuda::kmeans(options, {guard.current_device(), device(index).multiprocessors, memory});
   }
+
+  CudaOperations& operations() override { return operations_; }
+
+ private:
+  cuda::Launchers operations_;
 };
 
 }  // namespace

@@ -11,6 +11,8 @@
 
 namespace medcoss {
 
+class CudaOperations;
+
 struct CudaDevice {
   std::string name;
   /// Compute capability, for example 9 and 0.
@@ -41,6 +43,9 @@ class CudaLibrary {
 
   /// K-means of samples on the host, with the rules of the CPU's; see ops/cuda/kmeans_lloyd.h.
   virtual KmeansResult kmeans(const KmeansOptions& options, int index) = 0;
+
+  /// The fused operations.
+  virtual CudaOperations& operations() = 0;
 };
 
 }  // namespace medcoss

@@ -1,4 +1,5 @@
 #include <cuda_runtime.h>
+#include <setjmp.h>
 #include <ucontext.h>
 
 #include <cstdio>
@@ -14,9 +15,12 @@ constexpr size_t stack_bytes = 128 << 10;
 
 enum class State { ready, at_barrier, at_shuffle, finished };
 
+// Contexts start a thread; from then on jumps switch, which, unlike contexts, call no kernel.
 struct Fiber {
   ucontext_t context;
+  jmp_buf point;
   State state;
+  bool entered;
   // Two, since a lane may reach its next shuffle before others have read this one.
   uint64_t words[2];
   unsigned shuffles;
@@ -30,26 +34,35 @@ struct Fiber {
 
 std::vector<Fiber> fibers;
 std::vector<std::unique_ptr<char[]>> stacks;
-ucontext_t scheduler;
+jmp_buf scheduler;
 const std::function<void()>* body;
-
-void enter() {
-  (*body)();
-  fibers[threadIdx.x].state = State::finished;
-  swapcontext(&fibers[threadIdx.x].context, &scheduler);
-}
 
 void pause(State state) {
   Fiber& fiber = fibers[threadIdx.x];
   fiber.state = state;
-  swapcontext(&fiber.context, &scheduler);
+  if (_setjmp(fiber.point) == 0) _longjmp(scheduler, 1);
+}
+
+void enter() {
+  (*body)();
+  pause(State::finished);
+}
+
+// On a frame of its own, so that no local changes between the two jumps.
+__attribute__((noinline)) void resume(size_t thread) {
+  Fiber& fiber = fibers[thread];
+  threadIdx.x = static_cast<unsigned>(thread);
+  if (_setjmp(scheduler) != 0) return;
+  if (fiber.entered) _longjmp(fiber.point, 1);
+  fiber.entered = true;
+  setcontext(&fiber.context);
 }
 
 void start(size_t thread) {
   Fiber& fiber = fibers[thread];
   fiber.state = State::ready;
+  fiber.entered = false;
   fiber.shuffles = 0;
-  getcontext(&fiber.context);
   fiber.context.uc_stack.ss_sp = stacks[thread].get();
   fiber.context.uc_stack.ss_size = stack_bytes;
   fiber.context.uc_link = nullptr;
@@ -83,9 +96,7 @@ void run_block() {
   for (size_t i = 0; i < fibers.size(); ++i) start(i);
   for (;;) {
     for (size_t i = 0; i < fibers.size(); ++i) {
-      if (fibers[i].state != State::ready) continue;
-      threadIdx.x = static_cast<unsigned>(i);
-      swapcontext(&scheduler, &fibers[i].context);
+      if (fibers[i].state == State::ready) resume(i);
     }
     const bool done = std::all_of(fibers.begin(), fibers.end(),
                                   [](const Fiber& f) { return f.state == State::finished; });
@@ -118,6 +129,7 @@ void run(dim3 grid, int threads, const std::function<void()>& thread) {
     fail("a launch that no device accepts");
   }
   fibers.resize(static_cast<size_t>(threads));
+  for (Fiber& fiber : fibers) getcontext(&fiber.context);
   while (stacks.size() < fibers.size()) stacks.push_back(std::make_unique<char[]>(stack_bytes));
   body = &thread;
   gridDim = grid;

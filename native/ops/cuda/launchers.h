@@ -1,0 +1,35 @@
+// The operations of the kernel library; their definitions are in one file for each group of
+// kernels.
+#pragma once
+
+#include "ops/cuda/operations.h"
+
+namespace medcoss::cuda {
+
+class Launchers final : public CudaOperations {
+ public:
+  // block.cpp
+  Normed layer_norm(const at::Tensor& x_NW, const Norm& norm, at::ScalarType type) override;
+  ResidualNormed residual_layer_norm(const at::Tensor& x_NW, const at::Tensor& branch_NW,
+                                     const BranchScale& scale, const Norm& norm) override;
+  at::Tensor residual_add(const at::Tensor& x_NW, const at::Tensor& branch_NW,
+                          const BranchScale& scale) override;
+  NormGradients layer_norm_backward(const at::Tensor& dy_NW, const at::Tensor& dx_residual_NW,
+                                    const at::Tensor& x_NW, const Normed& normed,
+                                    const Norm& norm) override;
+  std::pair<NormGradients, BranchGradients> residual_layer_norm_backward(
+      const at::Tensor& dy_NW, const at::Tensor& dx_residual_NW, const ResidualNormed& after,
+      const at::Tensor& branch_NW, const BranchScale& scale, const Norm& norm) override;
+  BranchGradients residual_add_backward(const at::Tensor& dx_NW, const at::Tensor& branch_NW,
+                                        const BranchScale& scale) override;
+  at::Tensor bias_gelu(const at::Tensor& u_NH, const at::Tensor& bias_H) override;
+  GeluGradients bias_gelu_backward(const at::Tensor& da_NH, const at::Tensor& u_NH,
+                                   const at::Tensor& bias_H) override;
+  at::Tensor column_sums(const at::Tensor& x_NW) override;
+
+  // optimizer.cpp
+  at::Tensor adamw(const std::vector<AdamwTensor>& tensors, const at::Tensor& learning_rate,
+                   const at::Tensor& loss, const AdamwOptions& options) override;
+};
+
+}  // namespace medcoss::cuda
