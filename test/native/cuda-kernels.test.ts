@@ -13,6 +13,8 @@ interface Comparison {
   bound: number;
 }
 
+t.setTimeout(600_000);
+
 const root = packageRoot();
 const folder = join(root, "test/native/simt");
 const flags = ["-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas"];
