@@ -23,6 +23,9 @@ const LIMIT = 60 * 2 ** 20;
 /** Python caches and source maps say nothing to a GPU. */
 const LEFT_OUT = /(\.map|\.d\.ts|\.d\.mts|\.pyc)$|\/(__pycache__|\.venv|\.git|reports)$/;
 
+/** Peers that are not among the packages of a machine with PyTorch: pure Python, without what they need. */
+const WHEELS = ["flash-kmeans==0.3.1"];
+
 const { values: flags } = parseArgs({ options: { reference: { type: "string" } } });
 
 /** @param {string} from @param {string} to relative to the app */
@@ -39,6 +42,10 @@ function copyPrograms() {
   execFileSync(process.execPath, args, { cwd: root, stdio: "inherit" });
   copy(out, "js");
   copy(join(root, "benchmarks/peers"), "js/benchmarks/peers");
+  const wheels = join(root, "build/gpu/wheels");
+  const pip = ["-m", "pip", "download", "--quiet", "--no-deps", "--dest", wheels, ...WHEELS];
+  execFileSync("python3", pip, { stdio: "inherit" });
+  copy(wheels, "js/benchmarks/peers/wheels");
 }
 
 /** @param {string} folder @returns {number} */

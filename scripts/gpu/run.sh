@@ -15,8 +15,8 @@ export MEDCOSS_GPU_DEVICE=cuda
 budget=${MEDCOSS_GPU_SECONDS:-480}
 
 # In the order in which they run, with their limits in seconds.
-declare -A limits=([facts]=40 [golden]=120 [ops]=60 [precision]=60 [losses]=60 [graph]=40 [stages]=90 [memory]=40 [sanitizer]=60 [bench]=200)
-order=(facts golden ops precision losses graph stages memory bench sanitizer)
+declare -A limits=([facts]=40 [golden]=120 [ops]=60 [precision]=60 [losses]=60 [graph]=40 [stages]=90 [memory]=40 [sanitizer]=60 [bench]=200 [kmeans]=60 [kmeans-speed]=120)
+order=(facts golden ops kmeans precision losses graph stages memory bench kmeans-speed sanitizer)
 
 parts=()
 while [ $# -gt 0 ]; do

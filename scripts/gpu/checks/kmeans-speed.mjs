@@ -1,0 +1,142 @@
+/**
+ * Time of k-means at the size of the largest published modality, beside PyTorch's, flash-kmeans' and scikit-learn's, and
+ * what each kernel takes of it.
+ */
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { performance } from "node:perf_hooks";
+import { fileURLToPath } from "node:url";
+import { kmeans } from "../../../lib/trainer.js";
+import { device, Part } from "../part.mjs";
+
+const [N, D, K] = device === "cpu" ? [4000, 64, 40] : [356_000, 768, 3560];
+const FLOPS = 2 * N * D * K;
+const LIMIT_MS = 20;
+const python = process.env.MEDCOSS_BENCH_PYTHON ?? "python3";
+const peer = fileURLToPath(new URL("../../../benchmarks/peers/kmeans_gpu.py", import.meta.url));
+
+/** @param {string} path */
+function read(path) {
+  const { buffer, byteOffset } = readFileSync(path);
+  const data = new Float32Array(buffer, byteOffset, N * D);
+  const centres = new Float32Array(K * D);
+  for (let c = 0; c < K; c++) {
+    const row = Math.floor((c * N) / K);
+    centres.set(data.subarray(row * D, (row + 1) * D), c * D);
+  }
+  return { data, centres };
+}
+
+/** @param {{ data: Float32Array, centres: Float32Array }} input @param {number} maxIterations */
+async function timed({ data, centres }, maxIterations) {
+  const start = performance.now();
+  const found = await kmeans({
+    ...{ device, data, centres, samples: N, dimensions: D, clusters: K },
+    ...{ seed: 0, restarts: 1, maxIterations, tolerance: 0 },
+  });
+  return { ...found, ms: performance.now() - start };
+}
+
+/** Peers' results, one JSON object a line. @param {string[]} args @returns {Array<{ name: string, ms: number, inertia: number | null }>} */
+function peers(...args) {
+  const text = execFileSync(python, [peer, ...args], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  return text.split("\n").flatMap((line) => (line.startsWith("{") ? [JSON.parse(line)] : []));
+}
+
+/** Milliseconds by kernel, of two iterations. @param {Part} part @param {string} path */
+function timeline(part, path) {
+  const options = ["--clock-control", "none", "--metrics", "gpu__time_duration.sum", "--csv"];
+  const own = [process.execPath, fileURLToPath(import.meta.url), "--once", path];
+  const text = execFileSync("ncu", [...options, ...own], {
+    encoding: "utf8",
+    maxBuffer: 1 << 28,
+    timeout: 60_000,
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  /** @type {Map<string, { calls: number, ms: number }>} */
+  const kernels = new Map();
+  const lines = text.split("\n").filter((line) => line.startsWith('"'));
+  const cells = lines.map((line) => line.slice(1, -1).split('","'));
+  const at = (/** @type {string} */ name) => cells[0]?.indexOf(name) ?? -1;
+  const units = { ns: 1e-6, us: 1e-3, ms: 1, nsecond: 1e-6, usecond: 1e-3, msecond: 1 };
+  for (const row of cells.slice(1)) {
+    const name = (row[at("Kernel Name")] ?? "").replace(/[(<].*/, "");
+    const unit = /** @type {keyof typeof units} */ (row[at("Metric Unit")]);
+    const found = kernels.get(name) ?? { calls: 0, ms: 0 };
+    found.calls++;
+    found.ms += Number((row[at("Metric Value")] ?? "").replaceAll(",", "")) * (units[unit] ?? 0);
+    kernels.set(name, found);
+  }
+  for (const [kernel, { calls, ms }] of [...kernels].sort((a, b) => b[1].ms - a[1].ms)) {
+    part.row("kernels of two iterations", { kernel, calls, ms: ms.toFixed(3) });
+  }
+}
+
+/** @param {Part} part @param {string} path */
+async function measure(part, path) {
+  const input = read(path);
+  await timed(input, 1);
+  const runs = [];
+  for (let round = 0; round < 2; round++) {
+    const [short, long] = [await timed(input, 1), await timed(input, 41)];
+    runs.push({ per: (long.ms - short.ms) / (long.iterations - short.iterations), short, long });
+  }
+  const { per, short } = /** @type {typeof runs[0]} */ (runs.sort((a, b) => a.per - b.per)[0]);
+  const tflops = FLOPS / per / 1e9;
+  part.claim(per <= LIMIT_MS, "an iteration", `${per.toFixed(2)} ms, ${tflops.toFixed(0)} TFLOP/s`);
+  const five = await timed(input, 5);
+  /** @param {string} name @param {number} ms @param {number | null} inertia */
+  const row = (name, ms, inertia) =>
+    part.row(`k-means of ${N} x ${D}, ${K} centres`, {
+      ...{ name, "ms an iteration": ms.toFixed(2), "TFLOP/s": (FLOPS / ms / 1e9).toFixed(0) },
+      "inertia after 5": inertia?.toPrecision(8) ?? "not measured",
+    });
+  row("medcoss", per, five.inertia);
+  part.row("medcoss", { what: "one iteration with upload, s", value: (short.ms / 1e3).toFixed(2) });
+  const start = performance.now();
+  const fit = await kmeans({
+    ...{ device, data: input.data, samples: N, dimensions: D, clusters: K },
+    ...{ seed: 0, restarts: 1, maxIterations: 300, tolerance: 1e-4 },
+  });
+  const seconds = ((performance.now() - start) / 1e3).toFixed(2);
+  part.row("medcoss", {
+    what: `fit with k-means++, ${fit.iterations} iterations, s`,
+    value: seconds,
+  });
+  if (existsSync("/usr/local/cuda/bin/ncu") || process.env.PATH?.includes("nsight")) {
+    await part.attempt("timeline", async () => timeline(part, path));
+  }
+  return { per, row, inertia: five.inertia };
+}
+
+async function main() {
+  const part = new Part("kmeans-speed");
+  const folder = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "kmeans-"));
+  const path = join(folder, "features.f32");
+  const size = [N, D, K].map(String);
+  try {
+    await part.attempt("speed", async () => {
+      peers("make", path, ...size);
+      const { per, row, inertia } = await measure(part, path);
+      for (const found of peers("time", path, ...size)) {
+        row(found.name, found.ms, found.inertia);
+        const least = found.name.startsWith("scikit-learn") ? 100 : 1;
+        const detail = `${(found.ms / per).toFixed(2)} times, at least ${least}`;
+        part.claim(found.ms >= least * per, `rate beside ${found.name}`, detail);
+        if (found.inertia === null) continue;
+        const better = `inertia ${inertia.toPrecision(7)} for ${found.inertia.toPrecision(7)}`;
+        part.claim(inertia <= found.inertia * 1.0005, `no worse than ${found.name}`, better);
+      }
+    });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+if (process.argv[2] === "--once") await timed(read(/** @type {string} */ (process.argv[3])), 2);
+else await main();
