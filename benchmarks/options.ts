@@ -30,7 +30,7 @@ Cases: step, replay, kmeans, distill, features, loader, pack, stage, crossing, s
   --rounds N           timed rounds (default 7)
   --warmups N          steps before them (default 2)
   --minutes N          start no variant later than this; what was left out is listed
-  --golden DIR         golden values for the check before timing
+  --golden DIR         golden values for the check before timing; none where they were checked before
   --json FILE          also write the rows as JSON
   --reports DIR        where reports go (default: benchmarks/reports)
   --quick              one warm-up, two rounds, small inputs, no report
@@ -46,7 +46,8 @@ export interface Run {
   contenders: readonly string[];
   only?: string;
   minutes: number;
-  golden: string;
+  /** None where they were checked before. */
+  golden?: string;
   json?: string;
   /** None where no report is to be written. */
   reports?: string;
@@ -127,6 +128,9 @@ function optionsOf(values: Values): Options {
   };
 }
 
+const goldenOf = (given: string | undefined) =>
+  given === undefined ? inPackage("test/fixtures/golden") : callerPath(given);
+
 /**
  * What the arguments ask for; nothing where they ask for help.
  *
@@ -143,7 +147,7 @@ export function parse(args: string[], cases: readonly string[]): Run | undefined
     contenders: values.contender ?? [],
     ...(values.only !== undefined && { only: values.only }),
     minutes: values.minutes ? count("minutes", values.minutes) : Number.POSITIVE_INFINITY,
-    golden: values.golden ? callerPath(values.golden) : inPackage("test/fixtures/golden"),
+    ...(values.golden !== "none" && { golden: goldenOf(values.golden) }),
     ...(values.json && { json: callerPath(values.json) }),
     ...((!values.quick || values.reports) && { reports }),
     options: optionsOf(values),

@@ -11,7 +11,7 @@ import { type Case, cases } from "./cases/index.js";
 import { onGpu } from "./cases/options.js";
 import { requireGolden } from "./harness/correctness.js";
 import { hardware, hardwareSlug } from "./harness/hardware.js";
-import { type Measured, measure, type Variant } from "./harness/measure.js";
+import { type Measured, measure, type Row, type Variant } from "./harness/measure.js";
 import { PeakMeter } from "./harness/peak.js";
 import { chart } from "./harness/plot.js";
 import { markdown, table } from "./harness/report.js";
@@ -41,6 +41,13 @@ class Suite {
     this.#end = performance.now() + run.minutes * 60_000;
   }
 
+  /** On disk after each variant, so that a run that is ended keeps what it has. */
+  #keep(rows: readonly Row[]): void {
+    this.all.rows.push(...rows);
+    const { json } = this.#run;
+    if (json) writeFileSync(json, `${JSON.stringify(this.all.rows, null, 2)}\n`);
+  }
+
   async measure(variants: readonly Variant[]): Promise<Measured> {
     const found: Measured = { rows: [], refused: [] };
     for (const [i, variant] of variants.entries()) {
@@ -52,13 +59,13 @@ class Suite {
       process.stderr.write(`${variant.case} (${i + 1} of ${variants.length})\n`);
       const { rows, refused } = await measure(variant, this.#run.plan, this.#meter);
       found.rows.push(...rows);
+      this.#keep(rows);
       found.refused.push(...refused);
       process.stdout.write(`${table(rows)}\n\n`);
       for (const { contender, reason } of refused) {
         process.stderr.write(`refused: ${contender}: ${reason}\n`);
       }
     }
-    this.all.rows.push(...found.rows);
     this.all.refused.push(...found.refused);
     return found;
   }
@@ -78,6 +85,13 @@ function writeReport(theme: string, run: Run, method: readonly string[], found: 
   process.stderr.write(`Report: ${join(folder, `${stem}.md`)}\n`);
 }
 
+/** Lines for the report about golden values. */
+async function verify({ golden, options }: Run): Promise<string[]> {
+  if (golden === undefined) return ["Golden values were not checked in this run"];
+  process.stderr.write("Checking golden values of every contender\n");
+  return requireGolden(golden, options.device);
+}
+
 async function main(): Promise<void> {
   const run = parse(process.argv.slice(2), Object.keys(cases));
   if (run === undefined) {
@@ -85,8 +99,7 @@ async function main(): Promise<void> {
     return;
   }
   const { options } = run;
-  process.stderr.write("Checking golden values of every contender\n");
-  const verified = await requireGolden(run.golden, options.device);
+  const verified = await verify(run);
   const meter = await PeakMeter.start(options.device, options.threads);
   const suite = new Suite(run, meter);
   for (const name of run.names) {
@@ -95,7 +108,6 @@ async function main(): Promise<void> {
     const wanted = chosen(await variants(options), run);
     if (wanted.length === 0) continue;
     const found = await suite.measure(wanted);
-    if (run.json) writeFileSync(run.json, `${JSON.stringify(suite.all.rows, null, 2)}\n`);
     if (run.reports) writeReport(name, run, [...method(options), ...verified], found);
   }
   await meter.stop();

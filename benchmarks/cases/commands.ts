@@ -1,5 +1,5 @@
 /** How contenders are started: this package's workers and the peers' scripts. */
-import { contenderModule, inPackage } from "../harness/place.js";
+import { contenderModule, peerScript } from "../harness/place.js";
 import { peerPython } from "../harness/python.js";
 import type { Command } from "../harness/worker.js";
 
@@ -11,6 +11,6 @@ export function ourWorker(name: string, threads: number): Command {
 }
 
 export function peerWorker(name: string, threads: number): Command {
-  const args = [inPackage(`benchmarks/peers/${name}.py`)];
+  const args = [peerScript(name)];
   return { executable: peerPython(), args, env: environment(threads) };
 }

@@ -104,6 +104,7 @@ function variant(configuration: StepConfiguration, options: Options): Variant {
     flopsPerStep: stepFlops(kind, objective, lengths),
     precision,
     stateBytes: stateBytes(kind, objective),
+    together: onGpu(options),
     agreement: agreement[precision],
   };
 }

@@ -7,10 +7,10 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { runGolden } from "../../lib/golden/run.js";
-import { inPackage } from "./place.js";
+import { peerScript } from "./place.js";
 import { peerPython } from "./python.js";
 
-const verifier = inPackage("benchmarks/peers/verify_golden.py");
+const verifier = peerScript("verify_golden");
 
 async function ours(directory: string, device: string): Promise<number> {
   const report = await runGolden(directory, { device });

@@ -40,6 +40,8 @@ export interface Variant {
   stateBytes?: number;
   /** Largest relative difference of each quantity of the outcome. */
   agreement: Record<string, number>;
+  /** Contenders start and agree all at once, on machines with cores for all of them. */
+  together?: boolean;
   /** Where the case needs other numbers of rounds than the run. */
   plan?: Partial<Plan>;
 }
@@ -61,6 +63,7 @@ export interface Row {
   median: number;
   iqr: number;
   steps: number;
+  /** Largest resident set of the steps, warm-up included, checks left out. */
   peakRssBytes: number;
   /** Peak without the libraries and the variant's `stateBytes`. */
   beyondStateBytes?: number;
@@ -140,22 +143,37 @@ class Field {
     }
   }
 
-  async start(): Promise<void> {
-    for (const contender of this.variant.contenders) {
-      try {
-        const [worker, ready] = await Worker.start(contender.command, contender.configuration);
-        this.all.push({ contender, worker, ready, seconds: [], slow: false, last: {} });
-      } catch (error) {
-        await this.refuse(contender, (error as Error).message);
-      }
+  /** The same, all at once where the variant allows it. */
+  async together(
+    list: readonly Running[],
+    work: (one: Running) => Promise<unknown>,
+  ): Promise<void> {
+    if (!this.variant.together) return this.each(list, work);
+    await Promise.all(list.map((one) => this.each([one], work)));
+  }
+
+  async #start(contender: Contender): Promise<void> {
+    try {
+      const [worker, ready] = await Worker.start(contender.command, contender.configuration);
+      this.all.push({ contender, worker, ready, seconds: [], slow: false, last: {} });
+    } catch (error) {
+      await this.refuse(contender, (error as Error).message);
     }
+  }
+
+  async start(): Promise<void> {
+    const { contenders, together } = this.variant;
+    if (together) await Promise.all(contenders.map((contender) => this.#start(contender)));
+    else for (const contender of contenders) await this.#start(contender);
+    const place = ({ contender }: Running) => contenders.indexOf(contender);
+    this.all.sort((a, b) => place(a) - place(b));
   }
 
   /** Refuses whoever computes something else than the baseline. */
   async agree(): Promise<void> {
     const outcomes = new Map<Running, Outcome>();
     const asked = this.all.filter(({ contender }) => contender.check !== "none");
-    await this.each(asked, async (one) => {
+    await this.together(asked, async (one) => {
       const outcome = (await one.worker.ask({ command: "check" })) as Outcome;
       if (one.contender.check !== "own") outcomes.set(one, outcome);
     });
@@ -271,6 +289,7 @@ export async function measure(
   try {
     await field.start();
     await field.agree();
+    for (const { worker } of field.all) worker.resetPeak();
     await field.each(field.all, (one) => warmUp(one, plan));
     await timeRounds(field, plan, sample);
     return { rows: rowsOf(field, peaks), refused: field.refused };

@@ -4,7 +4,7 @@
  * Invariant: one request is under way at a time; a process that ends or answers nonsense fails the request.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
 export interface Command {
@@ -64,7 +64,12 @@ export class Worker {
     return JSON.parse(value);
   }
 
-  /** Largest resident memory so far, in bytes. */
+  /** Forgets the largest resident memory so far. */
+  resetPeak(): void {
+    writeFileSync(`/proc/${this.#child.pid}/clear_refs`, "5");
+  }
+
+  /** Largest resident memory since then, in bytes. */
   peakResidentBytes(): number {
     const status = readFileSync(`/proc/${this.#child.pid}/status`, "utf8");
     return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1] ?? Number.NaN) * 1024;

@@ -5,14 +5,13 @@ Invariant: nothing but the step itself is timed; on a GPU a turn is `repeat` ste
 
 from __future__ import annotations
 
-import time
-
 import torch
 from torch import Tensor, nn
 
 from golden_formula import fill, tensor, uniform
 from medcoss_torch import Behaviour, MedCoSS, Size, make_optimizer
 from serve import serve
+from turns import seconds_of
 
 LEARNING_RATE = 1e-4
 CHECK_SEED = 7
@@ -85,7 +84,7 @@ class Training:
                 return self.student.masked_text(*inputs)[0]
             return self.student.masked_visual(*inputs, **draws).loss
 
-    def train(self, training: bool) -> None:
+    def set_mode(self, training: bool) -> None:
         self.student.train(training)
         if self.replay:
             self.teacher.train(training and not self.corrected)
@@ -93,7 +92,7 @@ class Training:
     def check(self) -> dict[str, float]:
         """Loss and gradient norm in evaluation mode."""
         lengths = self.config["checkLengths"]
-        self.train(False)
+        self.set_mode(False)
         draw = lambda name, *shape: tensor(f"check.{name}", shape, CHECK_SEED).to(self.device)  # noqa: E731
         loss = self.loss(self.batch("check", lengths), self.named_draws(len(lengths), draw))
         loss.backward()
@@ -101,22 +100,15 @@ class Training:
         self.student.zero_grad(set_to_none=True)
         return outcome
 
-    def synchronise(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+    def train(self) -> None:
+        draw = lambda _name, *shape: torch.rand(shape, device=self.device)  # noqa: E731
+        self.optimizer.zero_grad(set_to_none=True)
+        self.loss(self.inputs, self.named_draws(len(self.config["lengths"]), draw)).backward()
+        self.optimizer.step()
 
     def step(self, _number: int) -> float:
-        samples, repeat = len(self.config["lengths"]), self.config["repeat"]
-        draw = lambda _name, *shape: torch.rand(shape, device=self.device)  # noqa: E731
-        self.train(True)
-        self.synchronise()
-        start = time.perf_counter()
-        for _ in range(repeat):
-            self.optimizer.zero_grad(set_to_none=True)
-            self.loss(self.inputs, self.named_draws(samples, draw)).backward()
-            self.optimizer.step()
-        self.synchronise()
-        return (time.perf_counter() - start) / repeat
+        self.set_mode(True)
+        return seconds_of(self.device, self.config["repeat"], self.train)
 
     def note(self) -> None:
         return None

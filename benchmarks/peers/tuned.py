@@ -7,8 +7,6 @@ compares is computed by the code that is timed.
 
 from __future__ import annotations
 
-import time
-
 import torch
 from torch import Tensor
 
@@ -16,6 +14,7 @@ from golden_formula import fill, tensor
 from medcoss_torch import Behaviour, Size, make_optimizer
 from serve import serve
 from step import CHECK_SEED, LEARNING_RATE, gradient_norm, text_inputs, visual_shape
+from turns import seconds_of
 from tuned_torch import Draws, Pair, Tuned, positions_of, text_distillation, visual_distillation
 
 
@@ -92,22 +91,16 @@ class Training:
         self.student.zero_grad(set_to_none=True)
         return outcome
 
-    def synchronise(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+    def train(self) -> None:
+        samples = len(self.config["lengths"])
+        if self.mode:
+            torch.compiler.cudagraph_mark_step_begin()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.run(self.inputs, self.extra(samples), self.draws(samples, True)).backward()
+        self.optimizer.step()
 
     def step(self, _number: int) -> float:
-        samples, repeat = len(self.config["lengths"]), self.config["repeat"]
-        self.synchronise()
-        start = time.perf_counter()
-        for _ in range(repeat):
-            if self.mode:
-                torch.compiler.cudagraph_mark_step_begin()
-            self.optimizer.zero_grad(set_to_none=True)
-            self.run(self.inputs, self.extra(samples), self.draws(samples, True)).backward()
-            self.optimizer.step()
-        self.synchronise()
-        return (time.perf_counter() - start) / repeat
+        return seconds_of(self.device, self.config["repeat"], self.train)
 
     def note(self) -> str | None:
         if not self.mode:
