@@ -28,6 +28,7 @@ import type {
   NativeStepResult,
   NativeTrainer,
   NativeTrainerOptions,
+  OperationReport,
   ResampleOptions,
 } from "./native/types.js";
 import { readHeader } from "./safetensors.js";
@@ -268,6 +269,14 @@ export function kmeans(options: KmeansOptions): Promise<KmeansResult> {
 /** The distillation loss of replay steps with its gradient by the student's features. */
 export function featureDistance(options: FeatureDistanceOptions): Promise<FeatureDistanceResult> {
   return settled(async () => loadBinding().featureDistance(options), featureDistance);
+}
+
+/** The fused operations of a device, beside those of the CPU. */
+export function compareOperations(device: string): Promise<OperationReport> {
+  return settled(async () => {
+    await prepareDevice(device);
+    return loadBinding().compareOperations({ device });
+  }, compareOperations);
 }
 
 /** Crop, antialiased bicubic resize and flip of images; see `NativeBinding.cropResize`. Resolves to the result. */

@@ -18,6 +18,9 @@ set(MEDCOSS_CORE_SOURCES
     native/model/text_embedding.cpp
     native/ops/block.cpp
     native/ops/autograd/feature_distance.cpp
+    native/ops/compare.cpp
+    native/ops/compare_block.cpp
+    native/ops/compare_optimizer.cpp
     native/ops/cpu/block_gelu.cpp
     native/ops/cpu/block_norm.cpp
     native/ops/cpu/feature_distance.cpp

@@ -257,6 +257,14 @@ export interface CropResizeOptions {
   into?: Float32Array;
 }
 
+/** The fused operations of a device beside those of the CPU. */
+export interface OperationReport {
+  /** `error` is the norm of the difference over that of the CPU's result; it should be at most `bound`. */
+  comparisons: Array<{ name: string; error: number; bound: number }>;
+  /** On CUDA devices. `bytes` are the fewest that the operation must read and write. */
+  timings: Array<{ name: string; microseconds: number; bytes: number }>;
+}
+
 /** A GPU as the driver describes it. */
 export interface CudaDevice {
   name: string;
@@ -285,6 +293,8 @@ export interface NativeBinding {
   kmeans(options: KmeansOptions): Promise<KmeansResult>;
   /** async. The distillation loss of replay steps with its gradient; for tests and timing. */
   featureDistance(options: FeatureDistanceOptions): Promise<FeatureDistanceResult>;
+  /** async. The fused operations and their gradients on a device beside the CPU's; for the check of a GPU. */
+  compareOperations(options: { device: string }): Promise<OperationReport>;
   /** sync. Takes the kernel library that was preloaded from `path` into use; E_NO_CUDA without a driver or GPU. */
   openCuda(path: string): CudaDevice[];
   /** sync. Bytes that are free on a GPU, after openCuda; starts the GPU, E_CUDA where it or its driver is broken. */

@@ -14,6 +14,7 @@
 #include "addon/reader.h"
 #include "addon/results.h"
 #include "ops/autograd/feature_distance.h"
+#include "ops/compare.h"
 #include "ops/cpu/crop_resize.h"
 #include "ops/cpu/kmeans.h"
 #include "ops/cpu/resample.h"
@@ -93,8 +94,7 @@ Napi::Value on_shared_executor(const Napi::CallbackInfo& info, typename Call<Res
                                typename Call<Result>::Convert convert,
                                const Napi::Object& kept = Napi::Object()) {
   const auto environment = Environment::of(info.Env());
-  auto call =
-      std::make_unique<Call<Result>>(info.Env(), kept, std::move(work), std::move(convert));
+  auto call = std::make_unique<Call<Result>>(info.Env(), kept, std::move(work), std::move(convert));
   const Napi::Promise promise = call->promise();
   environment->expect();
   environment->shared_executor().post(job_of(*environment, std::move(call)));
@@ -158,8 +158,8 @@ Napi::Value Resample(const Napi::CallbackInfo& info) {
   return asynchronous(info, [&] {
     const Reader options(info[0], "options");
     const auto shape = options.integers("shape", 3, 1, max_edge);
-    const auto voxels = options.tensor(
-        "voxels", shape, {napi_uint8_array, napi_int16_array, napi_float32_array});
+    const auto voxels =
+        options.tensor("voxels", shape, {napi_uint8_array, napi_int16_array, napi_float32_array});
     const ResampleOptions plan = read_resample_options(options);
     return on_shared_executor<at::Tensor>(
         info, [=] { return resample(voxels, plan); }, plan.to_int16 ? to_int16 : to_float32);
@@ -245,6 +245,37 @@ Napi::Value FeatureDistance(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value to_operation_report(Napi::Env env, const OperationReport& report) {
+  const auto comparisons = Napi::Array::New(env);
+  for (uint32_t i = 0; i < report.comparisons.size(); i++) {
+    const auto object = Napi::Object::New(env);
+    object.Set("name", report.comparisons[i].name);
+    object.Set("error", report.comparisons[i].error);
+    object.Set("bound", report.comparisons[i].bound);
+    comparisons.Set(i, object);
+  }
+  const auto timings = Napi::Array::New(env);
+  for (uint32_t i = 0; i < report.timings.size(); i++) {
+    const auto object = Napi::Object::New(env);
+    object.Set("name", report.timings[i].name);
+    object.Set("microseconds", report.timings[i].microseconds);
+    object.Set("bytes", report.timings[i].bytes);
+    timings.Set(i, object);
+  }
+  const auto result = Napi::Object::New(env);
+  result.Set("comparisons", comparisons);
+  result.Set("timings", timings);
+  return result;
+}
+
+Napi::Value CompareOperations(const Napi::CallbackInfo& info) {
+  return asynchronous(info, [&] {
+    const std::string device = Reader(info[0], "options").text("device");
+    return on_shared_executor<OperationReport>(
+        info, [device] { return compare_operations(find_device(device)); }, to_operation_report);
+  });
+}
+
 }  // namespace
 
 void define_functions(Napi::Env env, Napi::Object exports) {
@@ -256,6 +287,8 @@ void define_functions(Napi::Env env, Napi::Object exports) {
   exports.Set("resample", Napi::Function::New(env, Resample, "resample"));
   exports.Set("kmeans", Napi::Function::New(env, Kmeans, "kmeans"));
   exports.Set("featureDistance", Napi::Function::New(env, FeatureDistance, "featureDistance"));
+  exports.Set("compareOperations",
+              Napi::Function::New(env, CompareOperations, "compareOperations"));
 }
 
 }  // namespace medcoss::addon

@@ -1,0 +1,30 @@
+/** Each fused operation, gradients included, against the CPU's; and how near it comes to the memory's bandwidth. */
+import { compareOperations } from "../../../lib/trainer.js";
+import { device, Part } from "../part.mjs";
+
+const part = new Part("ops");
+
+await part.attempt("operations", async () => {
+  const { comparisons, timings } = await compareOperations(device);
+  // A claim for each result of an operation, over all shapes and types: "98x77 Float: bias_gelu du".
+  /** @type {Map<string, typeof comparisons>} */
+  const results = new Map();
+  for (const one of comparisons) {
+    const result = one.name.slice(one.name.indexOf(": ") + 2);
+    results.set(result, [...(results.get(result) ?? []), one]);
+  }
+  for (const [result, all] of results) {
+    const worst = all.reduce((a, b) => (a.error * b.bound >= b.error * a.bound ? a : b));
+    const holds = all.every(({ error, bound }) => error <= bound);
+    const detail = `worst of ${all.length} ${worst.error.toExponential(1)}, at most ${worst.bound} (${worst.name})`;
+    part.claim(holds, result, detail);
+  }
+  for (const { name, microseconds, bytes } of timings) {
+    const rate = bytes / microseconds / 1e6;
+    part.row("operations", {
+      operation: name,
+      microseconds: Number(microseconds.toFixed(1)),
+      "TB/s": Number(rate.toFixed(2)),
+    });
+  }
+});

@@ -1,0 +1,16 @@
+import t from "tap";
+import { compareOperations } from "../../lib/trainer.js";
+
+t.test("every operation is compared, and the CPU agrees with itself", async (t) => {
+  const { comparisons, timings } = await compareOperations("cpu");
+  t.ok(comparisons.length > 500);
+  t.same(
+    comparisons.filter(({ error }) => error !== 0),
+    [],
+  );
+  t.same(timings, [], "only a GPU is timed");
+});
+
+t.test("a device that is not there is refused", async (t) => {
+  await t.rejects(compareOperations("tpu"), { code: "E_ARGUMENT" });
+});
