@@ -51,6 +51,11 @@ export interface TrainerConfig {
   preset?: Behaviour;
   /** `cpu` (default), `cuda` or `cuda:1`. */
   device?: string;
+  /**
+   * On a CUDA device: the second step of each kind of batch is recorded, and it and all later ones start as one graph
+   * (default). `false` starts every operation by itself, which is slower, and easier to profile.
+   */
+  graphs?: boolean;
   /** Master weights are float32 in both. */
   precision?: "fp32" | "bf16";
   /** Key of every draw; 0 by default. */
@@ -74,6 +79,7 @@ function resolve(config: TrainerConfig): NativeTrainerOptions {
     behaviour: nativeBehaviour(preset),
     optimizer: { beta1, beta2, epsilon, weightDecay },
     device: config.device ?? "cpu",
+    graphs: config.graphs ?? true,
     precision: config.precision ?? "fp32",
     seed: config.seed ?? 0,
     stage: config.stage ?? 0,
@@ -185,7 +191,10 @@ export class Trainer {
     }, Trainer.create);
   }
 
-  /** One optimiser step. A step whose loss or gradient is not finite changes nothing and says `skipped`. */
+  /**
+   * One optimiser step. A step whose loss or gradient is not finite changes nothing and says `skipped`. On a CUDA
+   * device the next may be asked for before this one is done: it is uploaded while this one runs.
+   */
   trainStep(batch: Batch, key: StepKey, options: StepOptions): Promise<StepResult> {
     return settled(() => this.#native.trainStep(batch, key, options), this.trainStep);
   }

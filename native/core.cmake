@@ -31,6 +31,7 @@ set(MEDCOSS_CORE_SOURCES
     native/ops/cpu/kmeans_sums.cpp
     native/ops/cpu/row_products.cpp
     native/train/checkpoint.cpp
+    native/train/device_steps.cpp
     native/train/draws.cpp
     native/train/features.cpp
     native/train/initial_weights.cpp

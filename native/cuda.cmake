@@ -16,6 +16,7 @@ set(MEDCOSS_CUDA_KERNELS
 # Host code: launchers, streams, graphs; compiled by the C++ compiler.
 set(MEDCOSS_CUDA_SOURCES
     native/ops/cuda/block.cpp
+    native/ops/cuda/graph.cpp
     native/ops/cuda/kmeans_assigner.cpp
     native/ops/cuda/kmeans_lloyd.cpp
     native/ops/cuda/kmeans_samples.cpp

@@ -34,6 +34,7 @@ export interface Training {
   learningRate: { peak: number; warmup: number };
   device: string;
   precision: "fp32" | "bf16";
+  graphs: boolean;
   threads: number;
   workers: number;
   seed: number;
@@ -92,6 +93,7 @@ function settle(parsed: Parsed): Training {
     learningRate: { peak, warmup },
     device: parsed.device,
     precision: parsed.precision,
+    graphs: parsed.graphs,
     threads: parsed.threads ?? physicalCores(),
     workers: parsed.workers,
     seed: parsed.seed,
@@ -162,7 +164,7 @@ export function resolveStage(
  * them. On another device or number of threads the same sums are rounded otherwise.
  */
 const free = new Set([
-  ...["store", "bufferStore", "data", "out", "device", "threads", "workers"],
+  ...["store", "bufferStore", "data", "out", "device", "graphs", "threads", "workers"],
   ...["logEvery", "validateEvery", "checkpoint", "reconstructions", "nonFiniteLimit"],
 ]);
 /** Fields that only say how long stages are: they hold for the steps that are still to come. */

@@ -102,6 +102,12 @@ const training = {
     .enum(["fp32", "bf16"])
     .default("fp32")
     .describe("Precision of the arithmetic; weights are kept in fp32 in both."),
+  graphs: z
+    .boolean()
+    .default(true)
+    .describe(
+      "On a CUDA device: steps are recorded once for each kind of batch and started as one graph. `false` starts every operation by itself.",
+    ),
   threads: whole()
     .max(1024)
     .optional()

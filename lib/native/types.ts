@@ -77,6 +77,8 @@ export interface NativeTrainerOptions {
   behaviour: NativeBehaviour;
   optimizer: NativeOptimizer;
   device: string;
+  /** On a CUDA device: steps are recorded and started as graphs (default). Otherwise operation by operation. */
+  graphs?: boolean;
   precision: "fp32" | "bf16";
   seed: number;
   /** Stage number that keys the draws of initial weights. */

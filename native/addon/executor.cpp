@@ -11,6 +11,9 @@ namespace medcoss::addon {
 
 namespace {
 
+// Short beside a step, long beside a look at an event.
+constexpr auto watch_interval = std::chrono::microseconds(50);
+
 std::atomic<int64_t> configured_threads{0};
 
 // OpenMP keeps its thread count per calling thread, so each executor takes over the configured one
@@ -60,12 +63,19 @@ void Executor::join() {
   if (thread_.joinable()) thread_.join();
 }
 
+void Executor::wait(std::unique_lock<std::mutex>& lock) {
+  lock.unlock();
+  const bool watched = watch_ && watch_();
+  lock.lock();
+  if (!jobs_.empty() || ending_) return;
+  // `wait` binds to GLIBCXX_3.4.30, which RHEL 9 lacks; `wait_until` does not.
+  const auto now = std::chrono::steady_clock::now();
+  wake_.wait_until(lock, watched ? now + watch_interval : now + std::chrono::hours(1));
+}
+
 bool Executor::take(Job* job) {
   std::unique_lock<std::mutex> lock(mutex_);
-  // `wait` binds to GLIBCXX_3.4.30, which RHEL 9 lacks; `wait_until` does not.
-  while (jobs_.empty() && !ending_) {
-    wake_.wait_until(lock, std::chrono::steady_clock::now() + std::chrono::hours(1));
-  }
+  while (jobs_.empty() && !ending_) wait(lock);
   if (jobs_.empty()) return false;
   *job = std::move(jobs_.front());
   jobs_.pop_front();
@@ -77,6 +87,7 @@ void Executor::run() {
     apply_threads();
     job();
   }
+  while (watch_ && watch_()) std::this_thread::sleep_for(watch_interval);
 }
 
 void configure_threads(int64_t count) {

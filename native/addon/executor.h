@@ -17,6 +17,8 @@ namespace medcoss::addon {
 class Executor {
  public:
   using Job = std::function<void()>;
+  // Looks after work that goes on by itself; returns whether any is left.
+  using Watch = std::function<bool()>;
 
   explicit Executor(const char* thread_name);
   ~Executor();
@@ -25,6 +27,10 @@ class Executor {
 
   // Adds a job. Returns false, and drops it, after `finish` or `abandon`.
   bool post(Job job);
+
+  // Sets what is run, again and again, while no job waits and its work is left, and until none is
+  // before the thread ends. Called on the executor.
+  void set_watch(Watch watch) { watch_ = std::move(watch); }
 
   // Adds the last job; the thread ends after it. Returns false where it already ended or is about
   // to.
@@ -39,10 +45,12 @@ class Executor {
  private:
   void run();
   bool take(Job* job);
+  void wait(std::unique_lock<std::mutex>& lock);
 
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Job> jobs_;
+  Watch watch_;  // touched on the thread only
   bool ending_ = false;
   std::thread thread_;
 };

@@ -206,6 +206,7 @@ TrainerOptions read_trainer_options(const Napi::Value& value) {
   result.optimizer.epsilon = optimizer.number("epsilon", 0, 1);
   result.optimizer.weight_decay = optimizer.number("weightDecay", 0, 1);
   result.device = options.text("device");
+  result.graphs = !options.has("graphs") || options.flag("graphs");
   result.bf16 = options.choice("precision", {"fp32", "bf16"}) == 1;
   result.seed = static_cast<uint64_t>(options.integer("seed", 0, max_safe_integer));
   result.stage = options.integer("stage", 0, 0xffff);
@@ -214,8 +215,9 @@ TrainerOptions read_trainer_options(const Napi::Value& value) {
   return result;
 }
 
-Batch read_batch(const Napi::Value& value, const ModelSize& size) {
-  const Reader batch(value, "batch");
+Batch read_batch(const Napi::Value& value, const ModelSize& size, bool pinned) {
+  Reader batch(value, "batch");
+  batch.set_pinned(pinned);
   switch (batch.choice("kind", {"text", "image2d", "volume3d"})) {
     case 0:
       return read_text(batch, size);

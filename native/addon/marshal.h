@@ -10,8 +10,8 @@ namespace medcoss::addon {
 
 TrainerOptions read_trainer_options(const Napi::Value& value);
 
-// A batch that fits a model of `size`.
-Batch read_batch(const Napi::Value& value, const ModelSize& size);
+// A batch that fits a model of `size`, in pinned memory where a device is to read it by itself.
+Batch read_batch(const Napi::Value& value, const ModelSize& size, bool pinned);
 
 // Refuses boxes [B,4] of top, left, height, width that leave an image of the given size.
 void check_crops(const at::Tensor& crops_B4, int64_t height, int64_t width, const char* argument);

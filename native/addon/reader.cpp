@@ -213,7 +213,8 @@ at::Tensor Reader::tensor(const char* name, const Shape& shape,
   for (const auto type : types) fits |= type == array.type;
   if (!fits || overflow || static_cast<int64_t>(array.length) != count) refuse(name, expected);
 
-  at::Tensor result = at::empty(shape, at::TensorOptions(scalar_type(array.type)));
+  const auto options = at::TensorOptions(scalar_type(array.type)).pinned_memory(pinned_);
+  at::Tensor result = at::empty(shape, options);
   if (count > 0) std::memcpy(result.data_ptr(), array.data, result.nbytes());
   return result;
 }

@@ -26,6 +26,9 @@ class Reader {
   // `path` names the value in errors, for example `options.size`.
   Reader(const Napi::Value& value, std::string path);
 
+  // Copies of typed arrays lie in memory that a CUDA device reads by itself.
+  void set_pinned(bool pinned) { pinned_ = pinned; }
+
   bool has(const char* name) const;
   Reader child(const char* name) const;
 
@@ -57,6 +60,7 @@ class Reader {
  private:
   Napi::Object object_;
   std::string path_;
+  bool pinned_ = false;
 };
 
 }  // namespace medcoss::addon

@@ -3,11 +3,15 @@
 #include "addon/marshal.h"
 #include "addon/reader.h"
 #include "addon/results.h"
+#include "support/cuda.h"
 #include "support/error.h"
 
 namespace medcoss::addon {
 
 namespace {
+
+// Steps that may be started and not done: while one runs, the next is uploaded.
+constexpr size_t in_flight = 2;
 
 const char* kind_of(const Batch& batch) {
   if (std::holds_alternative<TextBatch>(batch)) return "text";
@@ -46,6 +50,18 @@ Trainer& TrainerWrap::Slot::get() {
   return *trainer;
 }
 
+bool TrainerWrap::Slot::settle_done() {
+  while (!running.empty() && running.front().step.done()) settle(running.size() - 1);
+  return !running.empty();
+}
+
+void TrainerWrap::Slot::settle(size_t limit) {
+  while (running.size() > limit) {
+    running.front().settle();
+    running.pop_front();
+  }
+}
+
 Napi::Function TrainerWrap::define(Napi::Env env) {
   return DefineClass(
       env, "Trainer",
@@ -64,10 +80,14 @@ TrainerWrap::TrainerWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Trai
   guarded(info, [&] {
     const TrainerOptions options = read_trainer_options(info[0]);
     size_ = options.size;
+    pinned_ = options.device != "cpu" && has_cuda_library();
     environment_ = Environment::of(info.Env());
     slot_ = std::make_shared<Slot>();
     executor_ = environment_->start_executor("medcoss-trainer");
-    executor_->post([slot = slot_, options] { slot->construct(options); });
+    executor_->post([slot = slot_, options, executor = executor_.get()] {
+      slot->construct(options);
+      executor->set_watch([slot] { return slot->settle_done(); });
+    });
     return info.Env().Undefined();
   });
 }
@@ -76,6 +96,7 @@ TrainerWrap::~TrainerWrap() {
   if (!executor_ || !closed_.IsEmpty() || environment_->ending()) return;
   environment_->expect();
   executor_->finish([environment = environment_, executor = executor_, slot = slot_] {
+    slot->settle(0);
     slot->trainer.reset();
     environment->complete(std::make_unique<Retirement>(environment, executor));
   });
@@ -89,7 +110,10 @@ template <typename Result>
 Napi::Value TrainerWrap::submit(const Napi::CallbackInfo& info,
                                 std::function<Result(Trainer&)> work,
                                 typename Call<Result>::Convert convert) {
-  auto on_executor = [slot = slot_, work = std::move(work)] { return work(slot->get()); };
+  auto on_executor = [slot = slot_, work = std::move(work)] {
+    slot->settle(0);
+    return work(slot->get());
+  };
   auto call = std::make_unique<Call<Result>>(info.Env(), Value(), std::move(on_executor),
                                              std::move(convert));
   const Napi::Promise promise = call->promise();
@@ -98,33 +122,57 @@ Napi::Value TrainerWrap::submit(const Napi::CallbackInfo& info,
   return promise;
 }
 
+Napi::Value TrainerWrap::submit_step(const Napi::CallbackInfo& info,
+                                     std::function<StartedStep(Trainer&)> start) {
+  // Filled by the job that starts the step, read by the call that settles its promise.
+  auto step = std::make_shared<StartedStep>();
+  auto call = std::make_unique<Call<StepResult>>(
+      info.Env(), Value(), [step] { return step->result(); }, to_step_result);
+  const Napi::Promise promise = call->promise();
+  auto settle = job_of(*environment_, std::move(call));
+  environment_->expect();
+  executor_->post([slot = slot_, step, settle = std::move(settle), start = std::move(start)] {
+    slot->settle(in_flight - 1);
+    try {
+      *step = start(slot->get());
+    } catch (...) {
+      // Steps before this one fail or succeed first.
+      step->done = [] { return true; };
+      step->result = [error = std::current_exception()]() -> StepResult {
+        std::rethrow_exception(error);
+      };
+    }
+    slot->running.push_back({*step, settle});
+    slot->settle_done();
+  });
+  return promise;
+}
+
 Napi::Value TrainerWrap::Ready(const Napi::CallbackInfo& info) {
   return asynchronous(info, [&] {
     check_open();
-    return submit<Nothing>(info, [](Trainer&) { return Nothing{}; }, to_undefined);
+    return submit<Nothing>(
+        info, [](Trainer&) { return Nothing{}; }, to_undefined);
   });
 }
 
 Napi::Value TrainerWrap::TrainStep(const Napi::CallbackInfo& info) {
   return asynchronous(info, [&] {
     check_open();
-    const Batch batch = read_batch(info[0], size_);
+    const Batch batch = read_batch(info[0], size_, pinned_);
     const StepKey key = read_key(info[1]);
     const StepOptions options = read_step_options(info[2], batch, size_);
-    return submit<StepResult>(
-        info,
-        [batch, key, options](Trainer& trainer) {
-          return trainer.train_step(batch, key, options.learning_rate, options.replay,
-                                    options.injected);
-        },
-        to_step_result);
+    return submit_step(info, [batch, key, options](Trainer& trainer) {
+      return trainer.start_step(batch, key, options.learning_rate, options.replay,
+                                options.injected);
+    });
   });
 }
 
 Napi::Value TrainerWrap::Evaluate(const Napi::CallbackInfo& info) {
   return asynchronous(info, [&] {
     check_open();
-    const Batch batch = read_batch(info[0], size_);
+    const Batch batch = read_batch(info[0], size_, pinned_);
     const StepKey key = read_key(info[1]);
     return submit<StepResult>(
         info, [batch, key](Trainer& trainer) { return trainer.evaluate(batch, key); },
@@ -135,7 +183,7 @@ Napi::Value TrainerWrap::Evaluate(const Napi::CallbackInfo& info) {
 Napi::Value TrainerWrap::Features(const Napi::CallbackInfo& info) {
   return asynchronous(info, [&] {
     check_open();
-    const Batch batch = read_batch(info[0], size_);
+    const Batch batch = read_batch(info[0], size_, pinned_);
     const StepKey key = read_key(info[1]);
     return submit<at::Tensor>(
         info, [batch, key](Trainer& trainer) { return trainer.features(batch, key); }, to_float32);
@@ -145,7 +193,7 @@ Napi::Value TrainerWrap::Features(const Napi::CallbackInfo& info) {
 Napi::Value TrainerWrap::Reconstruct(const Napi::CallbackInfo& info) {
   return asynchronous(info, [&] {
     check_open();
-    const Batch batch = read_batch(info[0], size_);
+    const Batch batch = read_batch(info[0], size_, pinned_);
     const StepKey key = read_key(info[1]);
     return submit<Reconstruction>(
         info, [batch, key](Trainer& trainer) { return trainer.reconstruct(batch, key); },
@@ -158,7 +206,7 @@ Napi::Value TrainerWrap::Reconstruct(const Napi::CallbackInfo& info) {
 Napi::Value TrainerWrap::RunProbe(const Napi::CallbackInfo& info) {
   return asynchronous(info, [&] {
     check_open();
-    const Batch batch = read_batch(info[0], size_);
+    const Batch batch = read_batch(info[0], size_, pinned_);
     const StepKey key = read_key(info[1]);
     const ProbeOptions options = read_probe_options(info[2], batch, size_);
     return submit<Probe>(
@@ -209,6 +257,7 @@ Napi::Value TrainerWrap::Close(const Napi::CallbackInfo& info) {
   return asynchronous(info, [&]() -> Napi::Value {
     if (!closed_.IsEmpty()) return closed_.Value();
     auto destroy = [slot = slot_] {
+      slot->settle(0);
       slot->trainer.reset();
       return Nothing{};
     };

@@ -7,6 +7,7 @@
 
 #include <napi.h>
 
+#include <deque>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -25,13 +26,25 @@ class TrainerWrap final : public Napi::ObjectWrap<TrainerWrap> {
   ~TrainerWrap() override;
 
  private:
+  // A step that the device works on, and what to do once its result is there.
+  struct Running {
+    StartedStep step;
+    std::function<void()> settle;
+  };
+
   // Touched on the executor only.
   struct Slot {
     std::unique_ptr<Trainer> trainer;
     std::exception_ptr failure;
+    // In the order in which they were started.
+    std::deque<Running> running;
 
     void construct(const TrainerOptions& options);
     Trainer& get();
+    // Settles steps that are done, and waits until at most `limit` are not.
+    void settle(size_t limit);
+    // The same without waiting; returns whether any is left.
+    bool settle_done();
   };
 
   Napi::Value Ready(const Napi::CallbackInfo& info);
@@ -48,12 +61,17 @@ class TrainerWrap final : public Napi::ObjectWrap<TrainerWrap> {
   template <typename Result>
   Napi::Value submit(const Napi::CallbackInfo& info, std::function<Result(Trainer&)> work,
                      typename Call<Result>::Convert convert);
+  // Starts a step; its promise is settled when the device is done with it.
+  Napi::Value submit_step(const Napi::CallbackInfo& info,
+                          std::function<StartedStep(Trainer&)> start);
   void check_open() const;
 
   std::shared_ptr<Environment> environment_;
   std::shared_ptr<Executor> executor_;
   std::shared_ptr<Slot> slot_;
   ModelSize size_{};
+  // Batches are copied to memory that a device reads by itself.
+  bool pinned_ = false;
   // The promise of `close`, the same for every call of it.
   Napi::Reference<Napi::Promise> closed_;
 };

@@ -1,5 +1,6 @@
 #include "support/safetensors.h"
 
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -156,7 +157,9 @@ void SafetensorsReader::read(const std::string& name, const at::Tensor& into) co
   const TensorEntry& entry = entries_.at(name);
   const at::Tensor host = into.is_cpu() ? into : at::empty(into.sizes(), at::kFloat);
   read_bytes(host.data_ptr<float>(), entry.end - entry.begin, data_start_ + entry.begin);
-  if (!into.is_cpu()) into.copy_(host);
+  if (into.is_cpu()) return;
+  const at::NoGradGuard no_grad;
+  into.copy_(host);
 }
 
 void write_safetensors(const std::string& path, const NamedTensors& tensors) {

@@ -103,9 +103,10 @@ void Optimizer::apply(const Group& group, double weight_decay, const at::Tensor&
                     false, false, std::nullopt, found_inf);
 }
 
-int64_t Optimizer::moving() const {
-  return std::count_if(slots_.begin(), slots_.end(),
-                       [](const Slot& slot) { return slot.average.defined(); });
+std::string Optimizer::work() const {
+  if (!move_idle_) return {};
+  return std::to_string(std::count_if(slots_.begin(), slots_.end(),
+                                      [](const Slot& slot) { return slot.average.defined(); }));
 }
 
 NamedTensors Optimizer::state() const {

@@ -5,6 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <string>
 #include <vector>
 
 #include "model/parameters.h"
@@ -23,8 +24,9 @@ class Optimizer {
   /// their momentum and decay.
   void step(const at::Tensor& learning_rate, const at::Tensor& found_inf);
 
-  /// How many parameters have moments. A step does the same work as long as this does not change.
-  int64_t moving() const;
+  /// Names the work of a step beside what follows from the gradients that there are: which other
+  /// parameters move.
+  std::string work() const;
 
   /// NAME.exp_avg, NAME.exp_avg_sq and NAME.step of every parameter that was ever moved.
   NamedTensors state() const;

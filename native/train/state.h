@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "model/network.h"
+#include "train/device_steps.h"
 #include "train/draws.h"
 #include "train/optimizer.h"
 #include "train/step/inputs.h"
@@ -17,7 +18,9 @@ namespace medcoss {
 struct Trainer::State {
   explicit State(const TrainerOptions& options);
 
-  /// What a step on `batch` reads, on the trainer's device. Throws E_NO_TEACHER, E_ARGUMENT.
+  /// What a step on `batch` reads, still on the CPU. Throws E_NO_TEACHER, E_ARGUMENT.
+  StepInputs host_inputs(const Batch& batch, const StepDraws& draws, const StepMode& mode) const;
+  /// The same on the trainer's device.
   StepInputs inputs(const Batch& batch, const StepDraws& draws, const StepMode& mode) const;
   /// The plain or the replay objective.
   Outcome objective(const StepInputs& inputs) const;
@@ -25,9 +28,13 @@ struct Trainer::State {
   /// and whether it was skipped (1), as one of them was not finite.
   at::Tensor update(const StepInputs& inputs);
   void clear_gradients() const;
+  /// Lets go of all memory but weights and moments.
+  void release();
 
   TrainerOptions options;
   at::Device device;
+  /// Away from the CPU. Made first: it chooses the stream of all that follows.
+  std::unique_ptr<DeviceSteps> device_steps;
   Network student;
   std::unique_ptr<Network> teacher;
   Optimizer optimizer;
@@ -50,5 +57,15 @@ class PrecisionScope {
   at::DeviceType device_;
   bool active_;
 };
+
+template <typename Work>
+auto Trainer::within_memory(const Work& work) {
+  try {
+    return work();
+  } catch (const c10::OutOfMemoryError&) {
+    state_->release();
+    throw;
+  }
+}
 
 }  // namespace medcoss

@@ -33,6 +33,8 @@ PrecisionScope::~PrecisionScope() {
 Trainer::State::State(const TrainerOptions& trainer_options)
     : options((check_size(trainer_options.size), trainer_options)),
       device(find_device(options.device)),
+      device_steps(device.is_cpu() ? nullptr
+                                   : std::make_unique<DeviceSteps>(device, options.graphs)),
       student(options.size, options.behaviour, Network::Role::student, device),
       optimizer(student.parameters(), options.optimizer, options.behaviour.move_idle_parameters) {
   const auto stage = static_cast<uint32_t>(options.stage);
@@ -46,10 +48,15 @@ Trainer::State::State(const TrainerOptions& trainer_options)
     start_network(*teacher, *options.teacher, options.seed, stage);
 }
 
+StepInputs Trainer::State::host_inputs(const Batch& batch, const StepDraws& draws,
+                                       const StepMode& mode) const {
+  if (mode.replay && !teacher && !draws.targets().defined()) throw Error("E_NO_TEACHER", {});
+  return step_inputs(options, device, batch, draws, mode);
+}
+
 StepInputs Trainer::State::inputs(const Batch& batch, const StepDraws& draws,
                                   const StepMode& mode) const {
-  if (mode.replay && !teacher && !draws.targets().defined()) throw Error("E_NO_TEACHER", {});
-  return on_device(step_inputs(options, device, batch, draws, mode), device);
+  return on_device(host_inputs(batch, draws, mode), device);
 }
 
 Outcome Trainer::State::objective(const StepInputs& inputs) const {
@@ -98,18 +105,31 @@ void Trainer::State::clear_gradients() const {
   for (const Parameter& parameter : student.parameters()) parameter.tensor.mutable_grad().reset();
 }
 
+void Trainer::State::release() {
+  clear_gradients();
+  if (device_steps) device_steps->forget();
+}
+
 Trainer::Trainer(const TrainerOptions& options) : state_(std::make_unique<State>(options)) {}
 Trainer::~Trainer() = default;
 
-StepResult Trainer::train_step(const Batch& batch, StepKey key, double learning_rate, bool replay,
-                               const Injected& injected) {
-  const StepDraws draws(state_->options.seed, key, injected);
-  StepInputs inputs = state_->inputs(batch, draws, {replay, true, false});
-  const auto type = state_->device.is_cpu() ? at::kDouble : at::kFloat;
-  inputs.learning_rate = at::scalar_tensor(learning_rate, type).to(state_->device);
-  const at::Tensor report = state_->update(inputs).cpu();
-  const auto values = report.accessor<double, 1>();
-  return {values[0], values[1], values[2] != 0, samples_of(batch)};
+StartedStep Trainer::start_step(const Batch& batch, StepKey key, double learning_rate, bool replay,
+                                const Injected& injected) {
+  State& state = *state_;
+  const StepDraws draws(state.options.seed, key, injected);
+  StepInputs inputs = state.host_inputs(batch, draws, {replay, true, false});
+  const auto type = state.device.is_cpu() ? at::kDouble : at::kFloat;
+  inputs.learning_rate = at::scalar_tensor(learning_rate, type);
+  const auto update = [&](const StepInputs& ready) { return state.update(ready); };
+  if (state.device_steps) {
+    return within_memory([&] {
+      return state.device_steps->start(std::move(inputs), state.optimizer.work(), update);
+    });
+  }
+  const at::Tensor report = update(inputs);
+  const auto* values = report.const_data_ptr<double>();
+  const StepResult result{values[0], values[1], values[2] != 0, samples_of(batch)};
+  return {[] { return true; }, [result] { return result; }};
 }
 
 StepResult Trainer::evaluate(const Batch& batch, StepKey key) {
@@ -138,6 +158,8 @@ void Trainer::save(const std::string& directory) {
 
 void Trainer::load(const std::string& directory) {
   const SafetensorsReader moments(directory + "/optimizer.safetensors");
+  // Graphs hold the moments that there were.
+  if (state_->device_steps) state_->device_steps->forget();
   load_model(state_->student, directory + "/model.safetensors");
   state_->optimizer.load(moments);
 }

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -44,6 +45,8 @@ struct TrainerOptions {
   Behaviour behaviour;
   OptimizerOptions optimizer;
   std::string device = "cpu";
+  /// On an accelerator: steps are recorded once for each kind of batch, and started as a whole.
+  bool graphs = true;
   bool bf16 = false;
   uint64_t seed = 0;
   int64_t stage = 0;
@@ -84,6 +87,13 @@ struct StepResult {
   /// The loss or its gradient was not finite, and nothing was changed.
   bool skipped = false;
   int64_t samples = 0;
+};
+
+/// A step that has been started. Where the device works by itself, its result comes later.
+struct StartedStep {
+  /// Whether `result` is there without waiting.
+  std::function<bool()> done;
+  std::function<StepResult()> result;
 };
 
 struct Reconstruction {
@@ -128,9 +138,10 @@ class Trainer {
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
 
-  /// One optimiser step; with `replay` the distillation objective, else the masked-modelling one.
-  StepResult train_step(const Batch& batch, StepKey key, double learning_rate, bool replay,
-                        const Injected& injected = {});
+  /// Starts one optimiser step; with `replay` the distillation objective, else the
+  /// masked-modelling one. Whatever is called next sees its weights.
+  StartedStep start_step(const Batch& batch, StepKey key, double learning_rate, bool replay,
+                         const Injected& injected = {});
   /// The masked-modelling loss in evaluation mode, without an update.
   StepResult evaluate(const Batch& batch, StepKey key);
   /// Mean over the unmasked encoder output's tokens, float32 [B, encoder width].
@@ -147,6 +158,12 @@ class Trainer {
 
  private:
   struct State;
+
+  // Runs work that may need more of the device's memory than there is. Then it fails alone: what it
+  // held is released, weights and moments are as they were.
+  template <typename Work>
+  auto within_memory(const Work& work);
+
   std::unique_ptr<State> state_;
 };
 

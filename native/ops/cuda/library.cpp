@@ -9,6 +9,7 @@
 #include "ops/cuda/check.h"
 #include "ops/cuda/kmeans_lloyd.h"
 #include "ops/cuda/launchers.h"
+#include "ops/cuda/recorded_graph.h"
 #include "support/error.h"
 
 namespace medcoss {
@@ -80,6 +81,13 @@ class Library final : public CudaLibrary {
   }
 
   CudaOperations& operations() override { return operations_; }
+
+  CudaPool make_pool() override { return cuda::make_pool(); }
+
+  std::unique_ptr<CudaGraph> record(const CudaPool& pool,
+                                    const std::function<void()>& work) override {
+    return cuda::record_graph(pool, work);
+  }
 
  private:
   cuda::Launchers operations_;

@@ -5,9 +5,12 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
+#include <memory>
 #include <string>
 
 #include "ops/cpu/kmeans.h"
+#include "ops/cuda/graph.h"
 
 namespace medcoss {
 
@@ -46,6 +49,13 @@ class CudaLibrary {
 
   /// The fused operations.
   virtual CudaOperations& operations() = 0;
+
+  /// Memory for graphs, which lasts as long as one of them.
+  virtual CudaPool make_pool() = 0;
+  /// Records what `work` starts on the current stream, and on LibTorch's threads of gradients,
+  /// without running it. What `work` throws comes through, and the stream stays usable.
+  virtual std::unique_ptr<CudaGraph> record(const CudaPool& pool,
+                                            const std::function<void()>& work) = 0;
 };
 
 }  // namespace medcoss

@@ -1,0 +1,128 @@
+#include "train/device_steps.h"
+
+#include <ATen/ops/clone.h>
+#include <ATen/ops/empty.h>
+#include <c10/core/CachingDeviceAllocator.h>
+#include <c10/core/StreamGuard.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+
+#include <sstream>
+
+#include "ops/cuda/library.h"
+#include "support/cuda.h"
+
+namespace medcoss {
+namespace {
+
+// A stream of the device's own; its default one would wait for every other trainer's.
+c10::Stream new_stream(at::Device device) {
+  return c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device);
+}
+
+// Memory that the device reads by itself, while the host goes on.
+at::Tensor pinned(const at::Tensor& tensor) {
+  if (tensor.is_pinned()) return tensor;
+  const auto options = at::TensorOptions(tensor.dtype()).pinned_memory(true);
+  return at::empty(tensor.sizes(), options).copy_(tensor);
+}
+
+// Everything that a graph of a step on `inputs` takes for granted.
+std::string kind_of(StepInputs& inputs, const std::string& variant) {
+  std::ostringstream kind;
+  kind << variant << ' ' << inputs.mode.replay << inputs.text.full << inputs.batch.index();
+  if (const auto* volume = std::get_if<VolumeBatch>(&inputs.batch))
+    kind << ' ' << std::hexfloat << volume->scale << ' ' << volume->offset;
+  for (const at::Tensor* tensor : inputs.tensors()) {
+    kind << ';';
+    if (tensor->defined()) kind << tensor->scalar_type() << tensor->sizes();
+  }
+  return kind.str();
+}
+
+template <typename Visit>
+void for_each_defined(StepInputs& inputs, const Visit& visit) {
+  for (at::Tensor* tensor : inputs.tensors()) {
+    if (tensor->defined()) visit(*tensor);
+  }
+}
+
+}  // namespace
+
+DeviceSteps::DeviceSteps(at::Device device, bool graphs)
+    : device_(device), graphs_(graphs), compute_(new_stream(device)), copies_(new_stream(device)) {
+  const c10::impl::VirtualGuardImpl guard(device.type());
+  guard.setDevice(device);
+  guard.exchangeStream(compute_);
+}
+
+StartedStep DeviceSteps::start(StepInputs inputs, const std::string& variant,
+                               const Update& update) {
+  const int64_t samples = inputs.samples();
+  const std::string kind = kind_of(inputs, variant);
+  inputs = upload(std::move(inputs));
+  return started(run(kind, inputs, update), samples);
+}
+
+void DeviceSteps::forget() {
+  // A graph that still runs needs its memory.
+  compute_.synchronize();
+  plans_.clear();
+  pool_ = {};
+  c10::getDeviceAllocator(device_.type())->emptyCache();
+}
+
+StepInputs DeviceSteps::upload(StepInputs inputs) {
+  const c10::StreamGuard guard(copies_);
+  for_each_defined(inputs, [&](at::Tensor& tensor) {
+    tensor = pinned(tensor).to(device_, true, true);
+    // Its memory is the copies' stream's; the next upload must not have it while a step reads it.
+    tensor.record_stream(compute_);
+  });
+  c10::Event uploaded(device_.type());
+  uploaded.record(copies_);
+  uploaded.block(compute_);
+  return inputs;
+}
+
+at::Tensor DeviceSteps::run(const std::string& kind, StepInputs& inputs, const Update& update) {
+  if (!graphs_) return update(inputs);
+  const auto found = plans_.find(kind);
+  if (found == plans_.end()) {
+    const at::Tensor report = update(inputs);
+    plans_[kind];
+    return report;
+  }
+  Plan& plan = found->second;
+  if (!plan.graph) record(plan, inputs, update);
+  const auto from = inputs.tensors();
+  const auto to = plan.inputs.tensors();
+  for (size_t i = 0; i < to.size(); ++i) {
+    if (to[i]->defined()) to[i]->copy_(*from[i]);
+  }
+  plan.graph->replay();
+  return plan.report;
+}
+
+void DeviceSteps::record(Plan& plan, const StepInputs& inputs, const Update& update) {
+  // What the step in eager form has left for reuse lies outside the graphs' memory.
+  c10::getDeviceAllocator(device_.type())->emptyCache();
+  if (pool_ == CudaPool{}) pool_ = cuda_library().make_pool();
+  plan.inputs = inputs;
+  for_each_defined(plan.inputs, [](at::Tensor& tensor) { tensor = tensor.clone(); });
+  plan.graph = cuda_library().record(pool_, [&] { plan.report = update(plan.inputs); });
+}
+
+StartedStep DeviceSteps::started(const at::Tensor& report, int64_t samples) const {
+  const at::Tensor row = at::empty({3}, at::TensorOptions(at::kDouble).pinned_memory(true));
+  row.copy_(report, true);
+  const auto event = std::make_shared<c10::Event>(device_.type());
+  event->record(compute_);
+  const auto result = [row, event, samples] {
+    event->synchronize();
+    const auto* values = row.const_data_ptr<double>();
+    return StepResult{values[0], values[1], values[2] != 0, samples};
+  };
+  return {[event] { return event->query(); }, result};
+}
+
+}  // namespace medcoss

@@ -1,0 +1,88 @@
+import t from "tap";
+import type { Batch } from "../../lib/batch.js";
+import { nativeBehaviour, presets } from "../../lib/config/presets.js";
+import type { NativeStepResult, NativeTrainer } from "../../lib/native/types.js";
+import { deviation, openGpu, trainerOn } from "../helpers/gpu.js";
+import { imageBatch, key, microBatches, textBatch, volumeBatch } from "../helpers/trainer.js";
+
+const gpu = await openGpu();
+t.setTimeout(300_000);
+
+const teacher = { kind: "start" as const };
+const flips = Uint8Array.of(1, 0);
+const kinds: Batch[] = [
+  ...microBatches(),
+  { ...imageBatch(2, 80), crops: Float32Array.of(0, 0, 80, 80, 5, 9, 40, 50), flips },
+  { ...volumeBatch(), flips: Uint8Array.of(5, 2) },
+];
+
+/** Steps of every kind and both objectives, one after the other; `pipelined` asks for each before the last is done. */
+async function run(trainer: NativeTrainer, steps: number, pipelined: boolean) {
+  const results: Promise<NativeStepResult>[] = [];
+  for (let step = 0; step < steps; step++) {
+    const objective = step % 3 === 2 ? ("replay" as const) : ("plain" as const);
+    // Changing pixels show whether a graph reads those of its own step.
+    const batch = kinds[step % kinds.length] as Batch;
+    const options = { learningRate: 1e-3 * (1 + (step % 4)), objective };
+    results.push(trainer.trainStep(batch, key(step), options));
+    if (!pipelined) await results.at(-1);
+  }
+  return Promise.all(results);
+}
+
+const losses = (results: NativeStepResult[]) => results.map(({ loss }) => loss);
+const norms = (results: NativeStepResult[]) => results.map(({ gradientNorm }) => gradientNorm);
+
+for (const name of ["corrected", "published"] as const) {
+  t.test(`${name}: graphs, single operations and the CPU see the same steps`, gpu, async (t) => {
+    const changes = { behaviour: nativeBehaviour(presets[name]()), teacher };
+    await using graphs = await trainerOn("cuda", changes);
+    await using single = await trainerOn("cuda", { ...changes, graphs: false });
+    await using cpu = await trainerOn("cpu", changes);
+    const [a, b, c] = [
+      await run(graphs, 50, true),
+      await run(single, 50, false),
+      await run(cpu, 50, false),
+    ];
+    t.notOk(a.some(({ skipped }) => skipped));
+    t.ok(deviation(losses(b), losses(a)) < 1e-4, `graphs: ${deviation(losses(b), losses(a))}`);
+    t.ok(deviation(norms(b), norms(a)) < 1e-3, `norms: ${deviation(norms(b), norms(a))}`);
+    t.ok(deviation(losses(c), losses(b)) < 1e-3, `CPU: ${deviation(losses(c), losses(b))}`);
+    const [onGpu, onCpu] = [await graphs.parameterNorms(), await cpu.parameterNorms()];
+    t.ok(deviation(Object.values(onCpu), Object.values(onGpu)) < 1e-3, "weights");
+  });
+}
+
+t.test("bf16 follows fp32", gpu, async (t) => {
+  await using full = await trainerOn("cuda", { teacher });
+  await using half = await trainerOn("cuda", { teacher, precision: "bf16" });
+  const [a, b] = [await run(full, 20, true), await run(half, 20, true)];
+  t.ok(deviation(losses(a), losses(b)) < 5e-2, `${deviation(losses(a), losses(b))}`);
+});
+
+t.test("a step that is not finite changes nothing, as a graph too", gpu, async (t) => {
+  await using trainer = await trainerOn("cuda");
+  const plain = { learningRate: 1e-3, objective: "plain" as const };
+  const image = imageBatch();
+  const good = { ...image, pixels: Float32Array.from(image.pixels, (byte) => byte / 255) };
+  const broken = { ...good, pixels: good.pixels.slice().fill(Number.NaN, 0, 4096) };
+  for (let step = 0; step < 3; step++) await trainer.trainStep(good, key(step), plain);
+  const before = await trainer.parameterNorms();
+  const result = await trainer.trainStep(broken, key(3), plain);
+  t.match(result, { skipped: true, samples: 2 });
+  t.notOk(Number.isFinite(result.gradientNorm));
+  t.same(await trainer.parameterNorms(), before);
+  t.match(await trainer.trainStep(good, key(4), plain), { skipped: false });
+  t.notSame(await trainer.parameterNorms(), before);
+});
+
+t.test("what a step refuses is refused in its turn", gpu, async (t) => {
+  await using trainer = await trainerOn("cuda");
+  const plain = { learningRate: 1e-3, objective: "plain" as const };
+  const first = trainer.trainStep(textBatch(), key(0), plain);
+  const replay = { ...plain, objective: "replay" as const };
+  await t.rejects(trainer.trainStep(textBatch(), key(1), replay), { code: "E_NO_TEACHER" });
+  t.match(await first, { skipped: false });
+  const { labels: _, ...unlabelled } = textBatch();
+  await t.rejects(trainer.trainStep(unlabelled, key(2), plain), { code: "E_ARGUMENT" });
+});
