@@ -1,5 +1,6 @@
 /** Every case by the name that the command line knows it by. */
 import type { Variant } from "../harness/measure.js";
+import { crossingMethod, crossingVariants } from "./crossing.js";
 import { distillMethod, distillVariants } from "./distill.js";
 import { featuresMethod, featuresVariants } from "./features.js";
 import { kmeansMethod, kmeansVariants } from "./kmeans.js";
@@ -7,6 +8,8 @@ import { loaderMethod, loaderVariants } from "./loader.js";
 import type { Options } from "./options.js";
 import { packMethod, packVariants } from "./pack.js";
 import { replayMethod, replayVariants } from "./replay.js";
+import { stageMethod, stageVariants } from "./stage.js";
+import { startupMethod, startupVariants } from "./startup.js";
 import { stepMethod, stepVariants } from "./step.js";
 
 export interface Case {
@@ -26,5 +29,8 @@ export const cases: Record<string, Case> = {
   distill: { devices: cpuOnly, variants: distillVariants, method: () => distillMethod },
   features: { devices: both, variants: featuresVariants, method: () => featuresMethod },
   loader: { devices: cpuOnly, variants: loaderVariants, method: () => loaderMethod },
+  stage: { devices: both, variants: stageVariants, method: () => stageMethod },
+  crossing: { devices: cpuOnly, variants: crossingVariants, method: () => crossingMethod },
+  startup: { devices: both, variants: startupVariants, method: () => startupMethod },
   pack: { devices: cpuOnly, variants: packVariants, method: () => packMethod },
 };

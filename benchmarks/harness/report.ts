@@ -45,7 +45,7 @@ const columns: readonly Column[] = [
   },
   {
     name: "ratio",
-    cell: ({ ratio }) => (Number.isFinite(ratio) ? ratio.toFixed(2) : undefined),
+    cell: ({ ratio }) => (Number.isFinite(ratio) ? ratio.toPrecision(3) : undefined),
   },
 ];
 
