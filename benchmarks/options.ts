@@ -25,6 +25,7 @@ Cases: step, replay, kmeans, distill, features, loader, pack, stage, crossing, s
   --objective NAME     plain or replay; may be repeated (default: both)
   --compile MODE       mode of torch.compile; may be repeated; none leaves it out (default: default)
   --reference DIR      a checkout of the published repository, as one more contender of step
+  --goals              of step the contenders that the goals compare: the published engine, best practice in bf16
   --contender NAME     measure these only; may be repeated
   --only WORDS         variants whose name contains these words only
   --rounds N           timed rounds (default 7)
@@ -79,7 +80,7 @@ function read(args: string[]) {
       ...{ device: text, threads: text, preset: text, reference: text, only: text, rounds: text },
       ...{ warmups: text, minutes: text, golden: text, json: text, reports: text },
       ...{ batch: many, kind: many, precision: many, objective: many, compile: many },
-      ...{ contender: many, quick: flag, help: flag },
+      ...{ contender: many, goals: flag, quick: flag, help: flag },
     },
   });
 }
@@ -122,6 +123,7 @@ function optionsOf(values: Values): Options {
     objectives: named("objective", objectives),
     compileModes: modes.filter((mode) => mode !== "none"),
     ...(values.reference && { reference: callerPath(values.reference) }),
+    goals: values.goals === true,
     quick: values.quick === true,
     // Last, because it loads the addon.
     threads: values.threads ? count("threads", values.threads) : buildInfo().threads,

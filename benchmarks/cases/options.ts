@@ -18,6 +18,8 @@ export interface Options {
   compileModes: readonly string[];
   /** A checkout of the published repository. */
   reference?: string;
+  /** Of the contenders of a step only those that the goals compare. */
+  goals: boolean;
   /** Small inputs, to see that everything works. */
   quick: boolean;
 }

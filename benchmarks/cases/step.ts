@@ -94,11 +94,18 @@ function contenders(configuration: StepConfiguration, options: Options): Contend
   ];
 }
 
+/** In each precision and objective against the published engine, best practice in plain bf16 steps. */
+function inGoals({ name }: Contender, { objective, precision }: StepConfiguration): boolean {
+  if (name === "pytorch") return false;
+  return name === "medcoss" || name === "published" || `${precision} ${objective}` === "bf16 plain";
+}
+
 function variant(configuration: StepConfiguration, options: Options): Variant {
   const { kind, objective, precision, lengths } = configuration;
+  const all = contenders(configuration, options);
   return {
     case: `step ${kind} ${precision} ${objective} batch ${lengths.length}`,
-    contenders: contenders(configuration, options),
+    contenders: options.goals ? all.filter((one) => inGoals(one, configuration)) : all,
     baseline: "pytorch",
     samplesPerStep: lengths.length,
     flopsPerStep: stepFlops(kind, objective, lengths),

@@ -5,8 +5,8 @@ import type { KmeansConfiguration } from "../cases/kmeans.js";
 import { type Contestant, serve, timed } from "./serve.js";
 
 const CHECKED_ITERATIONS = 5;
-/** Every so many samples are compared with float64. */
-const CHECK_EVERY = 59;
+/** Of the samples about so many are compared with float64. */
+const CHECKED_SAMPLES = 1000;
 const CLEAR = 1e-5;
 
 class Kmeans implements Contestant {
@@ -29,17 +29,17 @@ class Kmeans implements Contestant {
   }
 
   #run(maxIterations: number, tolerance: number, seed: number, given: boolean) {
-    const { samples, dimensions, clusters } = this.#configuration;
+    const { samples, dimensions, clusters, device } = this.#configuration;
     return kmeans({
       ...{ data: this.#data, samples, dimensions, clusters, seed, restarts: 1 },
-      ...{ maxIterations, tolerance, ...(given && { centres: this.#centres }) },
+      ...{ device, maxIterations, tolerance, ...(given && { centres: this.#centres }) },
     });
   }
 
   /** Throws unless labels are the nearest centres. */
   #checkLabels(labels: Int32Array, centres: Float32Array): void {
     const { samples, dimensions: d, clusters } = this.#configuration;
-    for (let n = 0; n < samples; n += CHECK_EVERY) {
+    for (let n = 0; n < samples; n += Math.ceil(samples / CHECKED_SAMPLES)) {
       const distances = Array.from({ length: clusters }, (_, c) => {
         let sum = 0;
         for (let i = 0; i < d; i++)

@@ -40,6 +40,8 @@ export interface Variant {
   stateBytes?: number;
   /** Largest relative difference of each quantity of the outcome. */
   agreement: Record<string, number>;
+  /** Makes the files that contenders read. */
+  prepare?(): void | Promise<void>;
   /** Contenders start and agree all at once, on machines with cores for all of them. */
   together?: boolean;
   /** Where the case needs other numbers of rounds than the run. */
@@ -248,8 +250,9 @@ function memory({ worker, ready, last }: Running, { stateBytes }: Variant) {
 function rowsOf({ variant, all }: Field, peaks: readonly number[]): Row[] {
   const timed = all.filter(({ seconds }) => seconds.length > 0);
   const speed = (running: Running) => variant.samplesPerStep / median(running.seconds);
-  const baseline = timed.find(({ contender }) => contender.name === variant.baseline);
-  const reference = baseline ? speed(baseline) : Number.NaN;
+  // Where the command line leaves the case's own baseline out, the last contender is it.
+  const named = timed.find(({ contender }) => contender.name === variant.baseline);
+  const baseline = named ?? timed.at(-1);
   const peakTflops = median(peaks);
   return timed.map((running) => {
     const { contender, ready, seconds, last } = running;
@@ -265,8 +268,8 @@ function rowsOf({ variant, all }: Field, peaks: readonly number[]): Row[] {
       ...memory(running, variant),
       tflops: variant.flopsPerStep / median(seconds) / 1e12,
       ...(peaks.length > 0 && { share, peakTflops }),
-      ratio: speed(running) / reference,
-      baseline: variant.baseline,
+      ratio: baseline ? speed(running) / speed(baseline) : Number.NaN,
+      baseline: baseline?.contender.name ?? variant.baseline,
       version: ready.version,
       threads: ready.threads,
       ...(last.note && { note: last.note }),
@@ -287,6 +290,7 @@ export async function measure(
     if (variant.precision && meter) peaks.push(await meter.tflops(variant.precision));
   };
   try {
+    await variant.prepare?.();
     await field.start();
     await field.agree();
     for (const { worker } of field.all) worker.resetPeak();

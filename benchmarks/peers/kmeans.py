@@ -1,4 +1,7 @@
-"""The k-means worker of scikit-learn and FAISS. Invariant: nothing but one call of the library is timed."""
+"""The k-means worker of scikit-learn and FAISS, and of the libraries for GPUs in `kmeans_gpu.py`.
+
+Invariant: nothing but one call of the library is timed.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import numpy as np
 from serve import serve
 
 CHECKED_ITERATIONS = 5
-CHECK_EVERY, CLEAR = 59, 1e-5
+CHECKED_SAMPLES, CLEAR = 1000, 1e-5
 FAISS_ITERATIONS = 25
 
 
@@ -23,16 +26,16 @@ class Library:
     """What both have in common; `run` returns labels, centres, inertia and iterations."""
 
     def __init__(self, config: dict):
-        self.config, self.threads = config, config["threads"]
+        self.config, self.threads, self.found = config, config["threads"], ""
         n, d, k = config["samples"], config["dimensions"], config["clusters"]
         self.data = np.fromfile(config["path"], dtype=np.float32).reshape(n, d)
         self.centres = self.data[np.arange(k) * n // k].copy()
-        self.found = ""
 
     def check(self) -> dict[str, float]:
         labels, centres, _, _ = self.run(1, 0.0, 0, True)
-        distances = squared_distances(self.data[::CHECK_EVERY], centres)
-        own = np.take_along_axis(distances, labels[::CHECK_EVERY, None].astype(np.int64), axis=1)[:, 0]
+        every = -(-len(self.data) // CHECKED_SAMPLES)
+        distances = squared_distances(self.data[::every], centres)
+        own = np.take_along_axis(distances, labels[::every, None].astype(np.int64), axis=1)[:, 0]
         wrong = (own > distances.min(axis=1) * (1 + CLEAR)).sum()
         if wrong:
             raise RuntimeError(f"{wrong} wrong labels")
@@ -94,4 +97,29 @@ class Faiss(Library):
         return self.run(FAISS_ITERATIONS, 0.0, seed, False)
 
 
-serve(lambda config: {"scikit-learn": ScikitLearn, "faiss": Faiss}[config["library"]](config))
+class OnGpu(Library):
+    """Samples stay on the GPU; the check is of the inertia, because products are in half precision or TF32."""
+
+    def __init__(self, config: dict):
+        import kmeans_gpu
+        import torch
+
+        super().__init__(config)
+        torch.set_float32_matmul_precision("high")
+        flash = config["library"] == "flash-kmeans"
+        if flash:
+            kmeans_gpu.unpack_wheels()
+        self.gpu, self.version = kmeans_gpu, f"PyTorch {torch.__version__}"
+        self.x, self.start = (torch.from_numpy(a).to(config["device"]) for a in (self.data, self.centres))
+        self.contender = (kmeans_gpu.Flash if flash else kmeans_gpu.Torch)(self.x, torch.float16 if flash else torch.float32)
+
+    def check(self) -> dict[str, float]:
+        return {"inertia": self.gpu.quality(self.x, self.contender.run(self.start, CHECKED_ITERATIONS))}
+
+    def step(self, _number: int) -> float:
+        return self.gpu.seconds_of(self.contender, self.start, self.config["iterations"])
+
+
+LIBRARIES = {"scikit-learn": ScikitLearn, "faiss": Faiss, "pytorch": OnGpu, "flash-kmeans": OnGpu}
+
+serve(lambda config: LIBRARIES[config["library"]](config))
