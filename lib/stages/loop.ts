@@ -2,7 +2,8 @@
  * The training loop of one stage: steps, metric rows, validation and checkpoints.
  *
  * Invariant: whatever stops the loop between two steps, the checkpoint and the rows up to its step are enough to go on
- * as if nothing had happened.
+ * as if nothing had happened. On a GPU a step is asked for while the one before it runs, but for steps after which
+ * something else is due.
  */
 
 import type { Training } from "../config/resolve.js";
@@ -10,7 +11,7 @@ import { learningRateAt } from "../config/schedule.js";
 import { MedcossError } from "../errors.js";
 import type { Recorder } from "../metrics/recorder.js";
 import type { Tally } from "../metrics/tally.js";
-import type { Trainer } from "../trainer.js";
+import type { StepResult, Trainer } from "../trainer.js";
 import type { Item, ItemSource } from "./items.js";
 import type { Hooks, MetricRow } from "./types.js";
 import type { Validation } from "./validation.js";
@@ -34,8 +35,17 @@ export interface Loop {
   hooks: Hooks;
 }
 
+/** A step that was asked for. */
+interface Asked {
+  item: Item;
+  lr: number;
+  result: Promise<StepResult>;
+}
+
 /** What changes while the loop runs. */
 interface Progress {
+  /** The step that the GPU works on. */
+  running?: Asked;
   step: number;
   savedAt: number;
   savedTime: number;
@@ -73,18 +83,24 @@ async function stopIfAsked(loop: Loop, progress: Progress): Promise<void> {
   throw new MedcossError("E_INTERRUPTED", { path }, { cause: loop.hooks.signal.reason });
 }
 
-/** Row of the step just done, or undefined where it is not logged. */
-async function trainItem(
+function ask(loop: Loop, item: Item): Asked {
+  const { training, stage, steps } = loop;
+  const lr = learningRateAt(item.step, { horizon: steps, ...training.learningRate });
+  const options = { learningRate: lr, objective: item.objective };
+  const result = loop.trainer.trainStep(item.batch, { stage, step: item.step }, options);
+  // Whoever waits for it is told of a failure; it must not end the process before.
+  result.catch(() => {});
+  return { item, lr, result };
+}
+
+/** Row of a step when it is done, or undefined where it is not logged. */
+async function settle(
   loop: Loop,
   progress: Progress,
-  item: Item,
+  { item, lr, result: asked }: Asked,
 ): Promise<MetricRow | undefined> {
   const { training, stage, steps } = loop;
-  const schedule = { horizon: steps, ...training.learningRate };
-  const lr = learningRateAt(item.step, schedule);
-  const key = { stage, step: item.step };
-  const options = { learningRate: lr, objective: item.objective };
-  const result = await loop.trainer.trainStep(item.batch, key, options);
+  const result = await asked;
   progress.step = item.step + 1;
   progress.samples += result.samples;
   progress.waitMs += item.waitMs;
@@ -163,14 +179,41 @@ function reportEpoch(loop: Loop, step: number, validation: MetricRow | undefined
   });
 }
 
-async function saveIfDue(loop: Loop, progress: Progress): Promise<void> {
+function checkpointDue(loop: Loop, progress: Progress, step: number): boolean {
   const { minutes, steps } = loop.training.checkpoint;
   const byTime = Date.now() - progress.savedTime >= minutes * 60_000;
-  const byStep = steps !== undefined && progress.step % steps === 0;
-  const end = progress.step === loop.steps;
-  if (!(byTime || byStep || end) || progress.savedAt === progress.step) return;
+  const byStep = steps !== undefined && step % steps === 0;
+  return byTime || byStep || step === loop.steps;
+}
+
+/** Whether the next step has to wait until this one is done and what follows it too. */
+function restsAfter(loop: Loop, progress: Progress, step: number): boolean {
+  return (
+    loop.training.device === "cpu" ||
+    loop.hooks.signal?.aborted === true ||
+    epochEnds(loop, step) ||
+    validationDue(loop, step) ||
+    checkpointDue(loop, progress, step)
+  );
+}
+
+async function saveIfDue(loop: Loop, progress: Progress): Promise<void> {
+  if (!checkpointDue(loop, progress, progress.step) || progress.savedAt === progress.step) return;
   await save(loop, progress);
   progress.rowTime = performance.now();
+}
+
+/** Waits for a step that was asked for. */
+async function* finish(
+  loop: Loop,
+  progress: Progress,
+  asked: Asked | undefined,
+): AsyncGenerator<MetricRow> {
+  if (!asked) return;
+  const row = await settle(loop, progress, asked);
+  if (progress.running === asked) progress.running = undefined;
+  if (row) yield row;
+  refuseNonFinite(loop, progress);
 }
 
 async function* steps(loop: Loop, progress: Progress): AsyncGenerator<MetricRow> {
@@ -180,9 +223,12 @@ async function* steps(loop: Loop, progress: Progress): AsyncGenerator<MetricRow>
   progress.rowTime = performance.now();
   if (loop.from < loop.steps) {
     for await (const item of loop.items.items(loop.from, loop.steps)) {
-      const row = await trainItem(loop, progress, item);
-      if (row) yield row;
-      refuseNonFinite(loop, progress);
+      const before = progress.running;
+      const asked = ask(loop, item);
+      progress.running = asked;
+      yield* finish(loop, progress, before);
+      if (!restsAfter(loop, progress, item.step + 1)) continue;
+      yield* finish(loop, progress, asked);
       const checked = await validate(loop, progress);
       if (checked) yield checked;
       reportEpoch(loop, progress.step, checked);
@@ -212,6 +258,9 @@ export async function* runLoop(loop: Loop): AsyncGenerator<MetricRow> {
     left = false;
     throw error;
   } finally {
-    if (left && progress.savedAt !== progress.step) await save(loop, progress);
+    if (left) {
+      for await (const _row of finish(loop, progress, progress.running));
+      if (progress.savedAt !== progress.step) await save(loop, progress);
+    }
   }
 }

@@ -1,10 +1,6 @@
 #include "train/norms.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/ops/_foreach_norm.h>
-#include <ATen/ops/norm.h>
-#include <ATen/ops/scalar_tensor.h>
-#include <ATen/ops/stack.h>
 
 #include <algorithm>
 #include <array>
@@ -49,19 +45,6 @@ double sum_of_squares(const at::Tensor& tensor) {
 
 double l2_norm(const at::Tensor& tensor) {
   return std::sqrt(sum_of_squares(tensor));
-}
-
-at::Tensor gradient_norm(const ParameterList& parameters) {
-  std::vector<at::Tensor> gradients;
-  for (const Parameter& parameter : parameters) {
-    if (parameter.tensor.grad().defined()) gradients.push_back(parameter.tensor.grad());
-  }
-  if (!gradients.empty() && !gradients.front().is_cpu()) {
-    return at::stack(at::_foreach_norm(gradients)).norm().to(at::kDouble);
-  }
-  double sum = 0;
-  for (const at::Tensor& gradient : gradients) sum += sum_of_squares(gradient);
-  return at::scalar_tensor(std::sqrt(sum), at::kDouble);
 }
 
 }  // namespace medcoss

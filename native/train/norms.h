@@ -5,15 +5,10 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "model/parameters.h"
-
 namespace medcoss {
 
 /// Sum of squares of a float32 tensor of any device, computed on the CPU.
 double sum_of_squares(const at::Tensor& tensor);
 double l2_norm(const at::Tensor& tensor);
-/// Norm of all gradients together, float64 [] on their device; parameters without one count
-/// nothing.
-at::Tensor gradient_norm(const ParameterList& parameters);
 
 }  // namespace medcoss

@@ -1,12 +1,18 @@
 #include "train/optimizer.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/_foreach_add.h>
 #include <ATen/ops/_fused_adamw.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
+#include <cmath>
+
+#include "ops/cuda/library.h"
+#include "ops/cuda/operations.h"
+#include "support/cuda.h"
+#include "train/norms.h"
 
 namespace medcoss {
 namespace {
@@ -68,39 +74,66 @@ void Optimizer::ensure_moments(Slot& slot) const {
   slot.square = square;
 }
 
-bool Optimizer::rests(const Slot& slot) const {
-  return !slot.parameter.tensor.grad().defined() && (!move_idle_ || !slot.average.defined());
+std::vector<const Optimizer::Slot*> Optimizer::moved() {
+  std::vector<const Slot*> slots;
+  for (Slot& slot : slots_) {
+    const bool idle = !slot.parameter.tensor.grad().defined();
+    if (idle && (!move_idle_ || !slot.average.defined())) continue;
+    ensure_moments(slot);
+    slots.push_back(&slot);
+  }
+  return slots;
 }
 
-void Optimizer::step(const at::Tensor& learning_rate, const at::Tensor& found_inf) {
+at::Tensor Optimizer::step(const at::Tensor& learning_rate, const at::Tensor& loss) {
   const at::NoGradGuard no_grad;
+  return loss.is_cpu() ? step_on_host(learning_rate, loss) : step_on_device(learning_rate, loss);
+}
+
+at::Tensor Optimizer::step_on_host(const at::Tensor& learning_rate, const at::Tensor& loss) {
+  double squares = 0;
   Group plain;
   Group decaying;
   at::Tensor zeros;
-  std::vector<at::Tensor> steps;
-  for (Slot& slot : slots_) {
-    if (rests(slot)) continue;
-    ensure_moments(slot);
-    steps.push_back(slot.steps);
-    Group& group = slot.decays ? decaying : plain;
-    if (slot.parameter.tensor.grad().defined()) {
-      group.add(slot);
+  const auto slots = moved();
+  for (const Slot* slot : slots) {
+    Group& group = slot->decays ? decaying : plain;
+    const at::Tensor& gradient = slot->parameter.tensor.grad();
+    if (gradient.defined()) {
+      squares += sum_of_squares(gradient);
+      group.add(*slot);
       continue;
     }
-    if (!zeros.defined()) zeros = at::zeros({idle_piece}, slot.average.options());
-    group.add_idle(slot, zeros);
+    if (!zeros.defined()) zeros = at::zeros({idle_piece}, slot->average.options());
+    group.add_idle(*slot, zeros);
   }
-  if (!steps.empty()) at::_foreach_add_(steps, 1 - found_inf);
-  apply(plain, 0, learning_rate, found_inf);
-  apply(decaying, options_.weight_decay, learning_rate, found_inf);
+  const bool skipped = !std::isfinite(squares) || !std::isfinite(loss.item<double>());
+  if (!skipped) {
+    for (const Slot* slot : slots) slot->steps.add_(1);
+    apply(plain, 0, learning_rate);
+    apply(decaying, options_.weight_decay, learning_rate);
+  }
+  return at::tensor({std::sqrt(squares), skipped ? 1.0 : 0.0});
 }
 
-void Optimizer::apply(const Group& group, double weight_decay, const at::Tensor& learning_rate,
-                      const at::Tensor& found_inf) const {
+at::Tensor Optimizer::step_on_device(const at::Tensor& learning_rate, const at::Tensor& loss) {
+  std::vector<AdamwTensor> tensors;
+  for (const Slot* slot : moved()) {
+    const at::Tensor& value = slot->parameter.tensor;
+    tensors.push_back(
+        {value, value.grad(), slot->average, slot->square, slot->steps, {}, slot->decays});
+  }
+  const AdamwOptions options{options_.beta1, options_.beta2, options_.epsilon,
+                             options_.weight_decay, 0};
+  return cuda_library().operations().adamw(tensors, learning_rate, loss, options);
+}
+
+void Optimizer::apply(const Group& group, double weight_decay,
+                      const at::Tensor& learning_rate) const {
   if (group.values.empty()) return;
   at::_fused_adamw_(group.values, group.gradients, group.averages, group.squares, {}, group.steps,
                     learning_rate, options_.beta1, options_.beta2, weight_decay, options_.epsilon,
-                    false, false, std::nullopt, found_inf);
+                    false, false);
 }
 
 std::string Optimizer::work() const {

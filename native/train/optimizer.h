@@ -1,4 +1,5 @@
-// AdamW in two groups (no decay for vectors and biases), through LibTorch's fused kernel.
+// AdamW in two groups (no decay for vectors and biases): LibTorch's fused kernel on the CPU, our
+// own with norm and finite check elsewhere.
 //
 // Invariant: a parameter has moments and a step count of its own from its first gradient on.
 #pragma once
@@ -18,11 +19,12 @@ class Optimizer {
  public:
   Optimizer(const ParameterList& parameters, const OptimizerOptions& options, bool move_idle);
 
-  /// One step on the parameters' gradients, without waiting for the device. `found_inf`, float32 []
-  /// on the parameters' device, is 1 where nothing may change; `learning_rate` [] lies there too,
-  /// as float64 on the CPU and float32 elsewhere. Parameters without a gradient rest, or move by
-  /// their momentum and decay.
-  void step(const at::Tensor& learning_rate, const at::Tensor& found_inf);
+  /// One step on the parameters' gradients, without waiting for the device. Where `loss` or the
+  /// norm of all gradients together is not finite, nothing changes. `learning_rate` [] is float64
+  /// on the CPU, float32 on the parameters' device elsewhere. Parameters without a gradient rest,
+  /// or move by their momentum and decay. Returns float64 [2] on that device: the norm, and 1 where
+  /// nothing was changed.
+  at::Tensor step(const at::Tensor& learning_rate, const at::Tensor& loss);
 
   /// Names the work of a step beside what follows from the gradients that there are: which other
   /// parameters move.
@@ -42,9 +44,11 @@ class Optimizer {
   struct Group;
 
   void ensure_moments(Slot& slot) const;
-  bool rests(const Slot& slot) const;
-  void apply(const Group& group, double weight_decay, const at::Tensor& learning_rate,
-             const at::Tensor& found_inf) const;
+  // Slots that a step moves, with moments.
+  std::vector<const Slot*> moved();
+  at::Tensor step_on_host(const at::Tensor& learning_rate, const at::Tensor& loss);
+  at::Tensor step_on_device(const at::Tensor& learning_rate, const at::Tensor& loss);
+  void apply(const Group& group, double weight_decay, const at::Tensor& learning_rate) const;
 
   std::vector<Slot> slots_;
   OptimizerOptions options_;

@@ -1,8 +1,8 @@
 #include "train/trainer.h"
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/scalar_tensor.h>
-#include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 
 #include <cmath>
@@ -93,12 +93,10 @@ at::Tensor Trainer::State::update(const StepInputs& inputs) {
     loss.backward();
   }
   const at::NoGradGuard no_grad;
-  // Not a number where the loss is not finite, whatever its gradient.
-  const at::Tensor norm = gradient_norm(student.parameters()) + loss.detach() * 0;
-  const at::Tensor skipped = norm.isfinite().logical_not();
-  optimizer.step(inputs.learning_rate, skipped.to(at::kFloat));
+  loss = loss.detach();
+  const at::Tensor outcome = optimizer.step(inputs.learning_rate, loss);
   clear_gradients();
-  return at::stack({loss.detach().to(at::kDouble), norm, skipped.to(at::kDouble)});
+  return at::cat({loss.to(at::kDouble).view(1), outcome});
 }
 
 void Trainer::State::clear_gradients() const {
