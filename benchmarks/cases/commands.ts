@@ -10,7 +10,13 @@ export function ourWorker(name: string, threads: number): Command {
   return { executable: process.execPath, args, env: environment(threads) };
 }
 
+/** The interpreter is looked for, or made, when the process starts. */
 export function peerWorker(name: string, threads: number): Command {
-  const args = [peerScript(name)];
-  return { executable: peerPython(), args, env: environment(threads) };
+  return {
+    get executable() {
+      return peerPython();
+    },
+    args: [peerScript(name)],
+    env: environment(threads),
+  };
 }
