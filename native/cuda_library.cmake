@@ -12,7 +12,7 @@ set(MEDCOSS_CUDA_INCLUDE "${MEDCOSS_CUDA_TOOLKIT}/include")
 find_file(MEDCOSS_CUDART libcudart.so.13 NO_DEFAULT_PATH REQUIRED
           PATHS "${MEDCOSS_CUDA_TOOLKIT}/lib" "${MEDCOSS_CUDA_TOOLKIT}/lib64")
 
-set(MEDCOSS_NVCC_FLAGS -std=c++17 -O3 -lineinfo --expt-relaxed-constexpr -Werror all-warnings -Xptxas -v,-warn-spills
+set(MEDCOSS_NVCC_FLAGS -std=c++17 -O3 --expt-relaxed-constexpr -Werror all-warnings -Xptxas -v,-warn-spills
                        -Xcompiler -Wall,-Wextra,-Werror,-Wno-unused-parameter,-fPIC,-fvisibility=hidden)
 foreach(target ${MEDCOSS_CUDA_TARGETS})
   list(APPEND MEDCOSS_NVCC_FLAGS -gencode arch=compute_${target},code=sm_${target})

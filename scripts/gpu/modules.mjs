@@ -10,8 +10,9 @@ import { join } from "node:path";
 
 /** What runs: programs and what they read; no types, sources or documents. */
 const RUNS = /\.(c?js|mjs|json|wasm|node|so(\.[\d.]+)?)$/;
-/** Needed to build only. */
-const BUILDS = /\/node-addon-api$|\/@rollup\//;
+/** Needed to build, or to read file formats: the store is packed before. */
+const LEFT_OUT =
+  /\/(node-addon-api|@rollup\/.*|h5wasm|@cornerstonejs\/.*|jpeg-lossless-decoder-js|dicom-parser|nifti-reader-js|hyparquet(-compressors)?)$/;
 /** Libraries that Node.js may need on a machine where nothing is installed. */
 const SYSTEM = /^(lib(dl|stdc\+\+|m|gcc_s|pthread|c)|ld-linux-x86-64)\.so/;
 
@@ -35,7 +36,7 @@ function productionModules(root) {
   return Object.entries(packages)
     .filter(([name, { dev, devOptional }]) => name !== "" && !dev && !devOptional)
     .map(([name]) => name)
-    .filter((name) => !BUILDS.test(name) && existsSync(join(root, name)));
+    .filter((name) => !LEFT_OUT.test(name) && existsSync(join(root, name)));
 }
 
 function checkNode() {
@@ -55,7 +56,11 @@ function checkNode() {
 export function packModules(root, kept) {
   checkNode();
   const lock = readFileSync(join(root, "package-lock.json"));
-  const digest = createHash("sha256").update(process.version).update(lock).digest("hex");
+  const digest = createHash("sha256")
+    .update(process.version)
+    .update(lock)
+    .update(LEFT_OUT.source)
+    .digest("hex");
   const archive = join(kept, `runtime-${digest.slice(0, 16)}.tar.xz`);
   if (existsSync(archive)) return { archive, digest };
   const folder = join(kept, "runtime");

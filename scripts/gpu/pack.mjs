@@ -41,11 +41,11 @@ function copyPrograms() {
   const args = [tsc, "--project", "scripts/gpu/tsconfig.json", "--outDir", out];
   execFileSync(process.execPath, args, { cwd: root, stdio: "inherit" });
   copy(out, "js");
-  copy(join(root, "benchmarks/peers"), "js/benchmarks/peers");
+  copy(join(root, "benchmarks/peers"), "benchmarks/peers");
   const wheels = join(root, "build/gpu/wheels");
   const pip = ["-m", "pip", "download", "--quiet", "--no-deps", "--dest", wheels, ...WHEELS];
   execFileSync("python3", pip, { stdio: "inherit" });
-  copy(wheels, "js/benchmarks/peers/wheels");
+  copy(wheels, "benchmarks/peers/wheels");
 }
 
 /** @param {string} folder @returns {number} */

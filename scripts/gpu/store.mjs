@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { digestOf } from "../setup/digest.mjs";
 import { compress } from "./modules.mjs";
 
-const sizes = { report: 96, xray: 48, ct: 2, mri: 2, pathology: 24 };
+const sizes = { report: 96, xray: 48, ct: 1, mri: 1, pathology: 24 };
 
 /** @param {string} root @param {string} kept folder of what is used again @returns {Promise<string>} the archive */
 export async function packStore(root, kept) {
