@@ -9,6 +9,7 @@ set(MEDCOSS_CUDA_KERNELS
     native/ops/cuda/block_residual.cu
     native/ops/cuda/kmeans_decide.cu
     native/ops/cuda/kmeans_nearest.cu
+    native/ops/cuda/kmeans_nearest_hopper.cu
     native/ops/cuda/kmeans_prepare.cu
     native/ops/cuda/kmeans_seeds.cu
     native/ops/cuda/kmeans_sums.cu)

@@ -14,7 +14,9 @@ import { packageRoot } from "../../lib/version.js";
 
 const root = packageRoot();
 const libtorch = findLibtorch().path;
-const kernels = ["decide", "nearest", "prepare", "seeds", "sums"].map((name) => `${name}.cu`);
+const kernels = ["decide", "nearest", "nearest_hopper", "prepare", "seeds", "sums"].map(
+  (name) => `${name}.cu`,
+);
 const driver = ["assigner", "lloyd", "samples", "seeding"].map((name) => `${name}.cpp`);
 const sources = [
   ...[...kernels, ...driver].map((name) => join(root, `native/ops/cuda/kmeans_${name}`)),
@@ -56,14 +58,20 @@ const bytes = (values: Float32Array | Float64Array) =>
   Buffer.from(values.buffer, values.byteOffset, values.byteLength);
 
 /** What the program at `path` finds; `deviceMemory` decides between one chunk and many. */
-async function onGrid(path: string, options: KmeansOptions): Promise<KmeansResult> {
+async function onGrid(
+  path: string,
+  options: KmeansOptions,
+  hopper: boolean,
+): Promise<KmeansResult> {
   const { data, samples, dimensions, clusters, centres, deviceMemory = 2 ** 40 } = options;
   const { seed, restarts, maxIterations, tolerance } = options;
   const child = spawn(path, { stdio: ["pipe", "pipe", "inherit"] });
   const parts: Buffer[] = [];
   child.stdout.on("data", (part: Buffer) => parts.push(part));
   const numbers = [samples, dimensions, clusters, seed, restarts, maxIterations, tolerance];
-  child.stdin.write(bytes(Float64Array.from([...numbers, centres ? 1 : 0, deviceMemory])));
+  child.stdin.write(
+    bytes(Float64Array.from([...numbers, centres ? 1 : 0, deviceMemory, hopper ? 1 : 0])),
+  );
   child.stdin.write(bytes(data));
   child.stdin.end(centres ? bytes(centres) : undefined);
   const code = await new Promise((resolve) => child.on("close", resolve));
@@ -95,8 +103,13 @@ t.before(async () => {
   program = await build(t.testdir());
 });
 
-async function compare(t: Test, name: string, options: KmeansOptions): Promise<KmeansResult> {
-  const [grid, cpu] = [await onGrid(program, options), await kmeans(options)];
+async function compare(
+  t: Test,
+  name: string,
+  options: KmeansOptions,
+  hopper = false,
+): Promise<KmeansResult> {
+  const [grid, cpu] = [await onGrid(program, options, hopper), await kmeans(options)];
   t.same(grid.labels, cpu.labels, `${name}: labels`);
   const size = Math.max(...cpu.centres.map(Math.abs));
   const worst = Math.max(...grid.centres.map((x, i) => Math.abs(x - (cpu.centres[i] as number))));
@@ -115,7 +128,9 @@ t.test("given centres: tiles that are not full, in every direction", async (t) =
     const data = blobs(samples, dimensions, 40, 1);
     const centres = data.slice(0, clusters * dimensions);
     const options = { ...rules, data, samples, dimensions, clusters, centres };
-    await compare(t, `${samples} x ${dimensions}, ${clusters} centres`, options);
+    const name = `${samples} x ${dimensions}, ${clusters} centres`;
+    await compare(t, name, options);
+    await compare(t, `${name}, Hopper's kernel`, { ...options, maxIterations: 2 }, true);
   }
 });
 

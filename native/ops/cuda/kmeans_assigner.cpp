@@ -17,12 +17,18 @@ int64_t centre_tiles(int64_t clusters) {
   return (clusters + tile_centres - 1) / tile_centres;
 }
 
+// So few rows are not worth another pass of products.
+int32_t few_rows(const KmeansChunk& chunk) {
+  return static_cast<int32_t>(chunk.rows / 16);
+}
+
 // Enough pieces of work for all multiprocessors.
-CentreSplits splits_for(int64_t clusters, int64_t rows, int64_t multiprocessors) {
+CentreSplits splits_for(int64_t clusters, int64_t rows, const KmeansPlace& place) {
   const int64_t tiles = centre_tiles(clusters);
   const int64_t row_tiles = (rows + tile_rows - 1) / tile_rows;
-  const int64_t each = tiles * row_tiles / (2 * multiprocessors);
-  return {static_cast<int>(tiles), static_cast<int>(std::clamp<int64_t>(each, 1, most_per_split))};
+  const int64_t each = tiles * row_tiles / (2 * place.multiprocessors);
+  const auto per_split = static_cast<int>(std::clamp<int64_t>(each, 1, most_per_split));
+  return {static_cast<int>(tiles), place.hopper ? centre_padding / tile_centres : per_split};
 }
 
 // Eight standard deviations of what tensor cores lose: they cut off the digits below the last of
@@ -42,8 +48,8 @@ int64_t KmeansAssigner::row_bytes(int64_t clusters) {
 KmeansAssigner::KmeansAssigner(const KmeansSamples& samples, int64_t clusters)
     : samples_(samples),
       clusters_(clusters),
-      padded_clusters_(rounded_up(clusters, tile_centres)),
-      splits_(splits_for(clusters, samples.chunk_rows(), samples.place().multiprocessors)) {
+      padded_clusters_(rounded_up(clusters, centre_padding)),
+      splits_(splits_for(clusters, samples.chunk_rows(), samples.place())) {
   const auto options = at::TensorOptions().device(samples.place().device).dtype(at::kFloat);
   const int64_t rows = samples.chunk_rows();
   largest_ = at::empty({4}, options);
@@ -67,8 +73,8 @@ void KmeansAssigner::assign(const KmeansChunk& chunk, const at::Tensor& labels_N
   for (const bool exact : {false, true}) {
     find(chunk, exact);
     decide(chunk, exact, labels_N, changed);
+    decide_rest(chunk, exact, labels_N, changed);
   }
-  decide_rest(chunk, labels_N, changed);
 }
 
 int32_t* KmeansAssigner::list(int64_t pass, int64_t part) const {
@@ -91,6 +97,7 @@ void KmeansAssigner::find(const KmeansChunk& chunk, bool exact) {
   work.centre_values = values_K_.data_ptr<float>();
   work.list = exact ? list(0, 0) : nullptr;
   work.listed = exact ? listed(0) : nullptr;
+  work.least = few_rows(chunk) + 1;
   work.rows = static_cast<int32_t>(chunk.rows);
   work.width = static_cast<int32_t>(samples_.padded_width());
   work.exact = exact;
@@ -98,7 +105,8 @@ void KmeansAssigner::find(const KmeansChunk& chunk, bool exact) {
   work.out = reinterpret_cast<Nearest*>(found_SN3_.data_ptr<float>());
   work.stride = found_SN3_.size(1);
   const KmeansPlace& place = samples_.place();
-  launched(nearest_two(work, place.multiprocessors, current_stream(place.device)), "nearest_two");
+  const auto search = place.hopper && !exact ? nearest_two_hopper : nearest_two;
+  launched(search(work, place.multiprocessors, current_stream(place.device)), "nearest_two");
 }
 
 void KmeansAssigner::decide(const KmeansChunk& chunk, bool exact, const at::Tensor& labels_N,
@@ -109,6 +117,7 @@ void KmeansAssigner::decide(const KmeansChunk& chunk, bool exact, const at::Tens
   work.splits = splits_.count();
   work.list = exact ? list(0, 0) : nullptr;
   work.listed = exact ? listed(0) : nullptr;
+  work.least = few_rows(chunk) + 1;
   work.rows = static_cast<int32_t>(chunk.rows);
   work.error = error(chunk, exact);
   work.labels = labels_N.data_ptr<int32_t>();
@@ -119,16 +128,17 @@ void KmeansAssigner::decide(const KmeansChunk& chunk, bool exact, const at::Tens
   launched(medcoss::cuda::decide(work, current_stream(samples_.place().device)), "decide");
 }
 
-void KmeansAssigner::decide_rest(const KmeansChunk& chunk, const at::Tensor& labels_N,
+void KmeansAssigner::decide_rest(const KmeansChunk& chunk, bool exact, const at::Tensor& labels_N,
                                  const at::Tensor& changed) {
   DecideExactly work{};
   work.found = reinterpret_cast<const Nearest*>(found_SN3_.data_ptr<float>());
   work.stride = found_SN3_.size(1);
   work.splits = splits_;
-  work.list = list(1, 0);
-  work.slots = list(1, 1);
-  work.listed = listed(1);
-  work.error = error(chunk, true);
+  work.list = list(exact, 0);
+  work.slots = list(exact, 1);
+  work.listed = listed(exact);
+  work.most = exact ? INT32_MAX : few_rows(chunk);
+  work.error = error(chunk, exact);
   work.x_ND = chunk.x_ND.data_ptr<float>();
   work.centres_KD = centres_.x_ND.data_ptr<float>();
   work.clusters = clusters_;

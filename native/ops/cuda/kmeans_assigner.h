@@ -1,7 +1,7 @@
 // The nearest centre of every sample of a chunk, on a GPU.
 //
-// Three passes, each over what the one before left undecided: products of float16 values, products
-// of values in two float16 parts, float64 distances.
+// Products of float16 values decide most; of the rest float64 distances to the centres that are
+// still possible. Where the rest is large, products of values in two float16 parts come between.
 // Invariant: labels are those of float64 distances to the float32 centres (see kmeans_decide.cu).
 #pragma once
 
@@ -28,7 +28,8 @@ class KmeansAssigner {
   void find(const KmeansChunk& chunk, bool exact);
   void decide(const KmeansChunk& chunk, bool exact, const at::Tensor& labels_N,
               const at::Tensor& changed);
-  void decide_rest(const KmeansChunk& chunk, const at::Tensor& labels_N, const at::Tensor& changed);
+  void decide_rest(const KmeansChunk& chunk, bool exact, const at::Tensor& labels_N,
+                   const at::Tensor& changed);
   ProductError error(const KmeansChunk& chunk, bool exact) const;
   int32_t* list(int64_t pass, int64_t part) const;
   int32_t* listed(int64_t pass) const;

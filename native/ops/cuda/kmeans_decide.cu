@@ -37,7 +37,7 @@ __device__ void set_label(int32_t* labels, int32_t* changed, int64_t row, int32_
 }
 
 __global__ void __launch_bounds__(threads) decide_kernel(Decide work) {
-  const int count = work.list != nullptr ? *work.listed : work.rows;
+  const int count = rows_to_do(work.list, work.listed, work.least, work.rows);
   const int step = static_cast<int>(gridDim.x) * threads;
   for (int slot = static_cast<int>(blockIdx.x * threads + threadIdx.x); slot < count;
        slot += step) {
@@ -51,6 +51,17 @@ __global__ void __launch_bounds__(threads) decide_kernel(Decide work) {
     work.next[place] = row;
     work.next_slots[place] = slot;
   }
+}
+
+// Distances in float32, the same in every lane, rounded down by more than they may have lost.
+__device__ float least_distance(const float* x, const float* centre, int64_t width) {
+  float sum = 0;
+  for (int64_t i = threadIdx.x % 32; i < width; i += 32) {
+    const float difference = x[i] - centre[i];
+    sum = fmaf(difference, difference, sum);
+  }
+  for (int step = 16; step > 0; step /= 2) sum += __shfl_xor_sync(0xffffffffU, sum, step);
+  return sum * (1 - (static_cast<float>(width) / 32 + 16) * 0x1p-23F);
 }
 
 // The same in every lane.
@@ -75,9 +86,22 @@ struct Best {
   }
 };
 
+// Rivals of the nearest centre so far among the centres of a split: float64 where float32 leaves
+// it open.
+__device__ void look_through(const DecideExactly& work, const float* x, int split, Best& best) {
+  const int64_t begin = int64_t{work.splits.first(split)} * tile_centres;
+  const int64_t end = int64_t{work.splits.last(split)} * tile_centres;
+  for (int64_t c = begin; c < end && c < work.clusters; ++c) {
+    const float* centre = work.centres_KD + c * work.width;
+    if (static_cast<double>(least_distance(x, centre, work.width)) > best.distance) continue;
+    best.add(warp_distance(x, centre, work.width), static_cast<int32_t>(c));
+  }
+}
+
 // A warp for every row.
 __global__ void __launch_bounds__(threads) decide_exactly_kernel(DecideExactly work) {
   const int count = *work.listed;
+  if (count > work.most) return;
   const int step = static_cast<int>(gridDim.x) * warps;
   const int first = static_cast<int>(blockIdx.x) * warps + static_cast<int>(threadIdx.x) / 32;
   const int splits = work.splits.count();
@@ -91,14 +115,13 @@ __global__ void __launch_bounds__(threads) decide_exactly_kernel(DecideExactly w
     for (int split = 0; split < splits; ++split) {
       const Nearest found = work.found[split * work.stride + slot];
       if (found.first > limit) continue;
-      // One rival in the split: no need to look at its others.
-      const bool one = found.second > limit;
-      const int64_t begin = one ? found.place : int64_t{work.splits.first(split)} * tile_centres;
-      const int64_t end = one ? begin + 1 : int64_t{work.splits.last(split)} * tile_centres;
-      for (int64_t c = begin; c < end && c < work.clusters; ++c) {
-        best.add(warp_distance(x, work.centres_KD + c * work.width, work.width),
-                 static_cast<int32_t>(c));
-      }
+      const float* centre = work.centres_KD + found.place * work.width;
+      best.add(warp_distance(x, centre, work.width), found.place);
+    }
+    // A split with one rival has been seen.
+    for (int split = 0; split < splits; ++split) {
+      if (work.found[split * work.stride + slot].second <= limit)
+        look_through(work, x, split, best);
     }
     if (threadIdx.x % 32 == 0) set_label(work.labels, work.changed, row, best.label);
   }

@@ -57,9 +57,10 @@ int split_vectors(const SplitVectors& work, void* stream);
 /// out [S, stride].
 struct NearestTwo {
   HalfVectors samples, centres;
-  const float* centre_values;  // |c|^2, infinite for padding
+  const float* centre_values;  // |c|^2, infinite for padding up to a multiple of centre_padding
   const int32_t* list;         // rows to look at; null: the first `rows`
   const int32_t* listed;       // their number
+  int32_t least;               // fewer are left alone
   int32_t rows;
   int32_t width;
   bool exact;  // high and low parts of both operands, else high parts alone
@@ -68,6 +69,8 @@ struct NearestTwo {
   int64_t stride;
 };
 int nearest_two(const NearestTwo& work, int multiprocessors, void* stream);
+/// The same for compute capability 9.0: not `exact`, no list, an even number of tiles a split.
+int nearest_two_hopper(const NearestTwo& work, int multiprocessors, void* stream);
 
 /// Squared norms as `centre_values` for `NearestTwo`.
 int centre_values(const VectorNorms* norms, int64_t centres, int64_t padded, float scale,
@@ -88,6 +91,7 @@ struct Decide {
   int32_t splits;
   const int32_t* list;
   const int32_t* listed;
+  int32_t least;
   int32_t rows;
   ProductError error;
   int32_t* labels;
@@ -98,7 +102,8 @@ struct Decide {
 };
 int decide(const Decide& work, void* stream);
 
-/// Labels of listed rows by float64 distances to the centres that the products leave possible.
+/// Labels of listed rows, where these are at most `most`, by float64 distances to the centres that
+/// the products leave possible.
 struct DecideExactly {
   const Nearest* found;
   int64_t stride;
@@ -106,6 +111,7 @@ struct DecideExactly {
   const int32_t* list;
   const int32_t* slots;
   const int32_t* listed;
+  int32_t most;
   ProductError error;
   const float* x_ND;
   const float* centres_KD;

@@ -154,7 +154,7 @@ __global__ void __launch_bounds__(tile_threads, 1) nearest_two_kernel(NearestTwo
   const int warp = static_cast<int>(threadIdx.x) / 32;
   const int warp_row = warp / warps_across * warp_edge;
   const int warp_centre = warp % warps_across * warp_edge;
-  const int count = work.list != nullptr ? *work.listed : work.rows;
+  const int count = rows_to_do(work.list, work.listed, work.least, work.rows);
   const int splits = work.splits.count();
   const int items = (count + tile_rows - 1) / tile_rows * splits;
   const SharedAddress ring = shared_address(dynamic_shared());

@@ -22,6 +22,8 @@ struct KmeansPlace {
   int multiprocessors;
   /// Bytes of the GPU's memory that samples may take, with what k-means keeps for each.
   int64_t memory;
+  /// Compute capability 9.0, for which there are kernels of its own.
+  bool hopper;
 };
 
 /// Vectors on the GPU: float32 and as the matrix product reads them.

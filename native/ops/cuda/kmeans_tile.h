@@ -13,6 +13,7 @@ namespace medcoss::cuda {
 
 constexpr int tile_rows = 256;
 constexpr int tile_centres = 128;
+constexpr int centre_padding = 256;
 constexpr int tile_depth = 32;  // values of 2 bytes
 constexpr int tile_stages = 4;
 constexpr int tile_threads = 256;
@@ -65,6 +66,12 @@ struct CentreSplits {
     return (split + 1) * per_split < tiles ? (split + 1) * per_split : tiles;
   }
 };
+
+/// Rows of a list, none where they are fewer than `least`; without a list the first `rows`.
+constexpr int rows_to_do(const int32_t* list, const int32_t* listed, int32_t least, int32_t rows) {
+  if (list == nullptr) return rows;
+  return *listed < least ? 0 : *listed;
+}
 
 /// The two smallest of some values and the place of the smallest.
 struct Nearest {

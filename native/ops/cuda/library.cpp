@@ -77,7 +77,9 @@ class Library final : public CudaLibrary {
     const c10::cuda::CUDAGuard guard(static_cast<c10::DeviceIndex>(index));
     const auto room = static_cast<int64_t>(free_memory(index) / 5 * 4);
     const int64_t memory = options.device_memory > 0 ? options.device_memory : room;
-    return cuda::kmeans(options, {guard.current_device(), device(index).multiprocessors, memory});
+    const CudaDevice found = device(index);
+    const bool hopper = found.major == 9 && found.minor == 0;
+    return cuda::kmeans(options, {guard.current_device(), found.multiprocessors, memory, hopper});
   }
 
   CudaOperations& operations() override { return operations_; }

@@ -6,7 +6,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <map>
 #include <memory>
+#include <utility>
 #include <vector>
 
 dim3 threadIdx, blockIdx, blockDim, gridDim;
@@ -30,19 +32,20 @@ struct Thread {
   std::deque<std::vector<Copy>> copies;
 };
 
-struct Warp {
-  void* brought[warp_size];
-  int arrived = 0;
-  int64_t round = 0;
+// Threads that act together: warps, and groups of four.
+struct Group {
+  std::vector<void*> brought;
+  int arrived;
+  int64_t round;
 };
 
 std::vector<Thread> threads;
-std::vector<Warp> warps;
+std::map<std::pair<int, size_t>, Group> groups;
 std::vector<unsigned char> shared;
 const std::function<void()>* body;
 jmp_buf scheduler;
 size_t current, running;
-int64_t arrived, round_of_block;
+int64_t arrived, round_of_block, progress;
 
 void leave() {
   if (_setjmp(threads[current].place) == 0) _longjmp(scheduler, 1);
@@ -52,6 +55,7 @@ void enter() {
   (*body)();
   threads[current].done = true;
   --running;
+  ++progress;
   _longjmp(scheduler, 1);
 }
 
@@ -80,21 +84,14 @@ void run_block() {
   running = threads.size();
   arrived = 0;
   for (Thread& thread : threads) prepare(thread);
-  for (Warp& warp : warps) warp.arrived = 0;
+  groups.clear();
   int turns = 0;
   while (running > 0) {
-    const size_t before = running;
-    const int64_t block_before = round_of_block;
-    int64_t warps_before = 0;
-    int64_t warps_after = 0;
-    for (const Warp& warp : warps) warps_before += warp.round;
+    const int64_t before = progress;
     for (size_t i = 0; i < threads.size(); ++i) {
       if (!threads[i].done) resume(i);
     }
-    for (const Warp& warp : warps) warps_after += warp.round;
-    const bool moved =
-        running < before || round_of_block > block_before || warps_after > warps_before;
-    turns = moved ? 0 : turns + 1;
+    turns = progress > before ? 0 : turns + 1;
     if (turns > 2) {
       std::fprintf(stderr, "threads wait for others that never come\n");
       std::exit(1);
@@ -106,7 +103,6 @@ void run_block() {
 
 void run(dim3 blocks, int count, int shared_bytes, const std::function<void()>& thread) {
   threads.resize(static_cast<size_t>(count));
-  warps.resize((threads.size() + warp_size - 1) / warp_size);
   body = &thread;
   gridDim = blocks;
   blockDim = dim3(static_cast<unsigned>(count));
@@ -127,22 +123,34 @@ void wait_for_block() {
     if (arrived >= static_cast<int64_t>(running)) {
       arrived = 0;
       ++round_of_block;
+      ++progress;
       return;
     }
     leave();
   }
 }
 
-void with_warp(void* brought, Act act) {
-  Warp& warp = warps[current / warp_size];
-  warp.brought[current % warp_size] = brought;
-  if (++warp.arrived == warp_size) {
-    act(warp.brought);
-    warp.arrived = 0;
-    ++warp.round;
+void with_group(void* brought, int size, Act act) {
+  const auto threads_of_group = static_cast<size_t>(size);
+  Group& group = groups[{size, current / threads_of_group}];
+  group.brought.resize(threads_of_group);
+  group.brought[current % threads_of_group] = brought;
+  if (++group.arrived == size) {
+    act(group.brought.data());
+    group.arrived = 0;
+    ++group.round;
+    ++progress;
     return;
   }
-  for (const int64_t round = warp.round; warp.round == round;) leave();
+  for (const int64_t round = group.round; group.round == round;) leave();
+}
+
+void give_way() {
+  leave();
+}
+
+void note_progress() {
+  ++progress;
 }
 
 unsigned char* shared_memory() {

@@ -33,9 +33,16 @@ void run(dim3 blocks, int threads, int shared_bytes, const std::function<void()>
 /// Waits for all threads of the block that still run.
 void wait_for_block();
 
-/// Waits for the warp; the last of its lanes calls `act` with what each has brought.
+/// Waits for the `size` threads around; the last of them calls `act` with what each has brought.
 using Act = void (*)(void* const* brought);
-void with_warp(void* brought, Act act);
+void with_group(void* brought, int size, Act act);
+inline void with_warp(void* brought, Act act) {
+  with_group(brought, warp_size, act);
+}
+
+/// For waiting by other means: lets other threads run; says that waiting may be over.
+void give_way();
+void note_progress();
 
 /// Shared memory whose size the launch named.
 unsigned char* shared_memory();

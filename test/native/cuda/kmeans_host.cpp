@@ -31,7 +31,8 @@ void launched(int code, const char* kernel) {
 namespace {
 
 struct Header {
-  double samples, dimensions, clusters, seed, restarts, max_iterations, tolerance, given, memory;
+  double samples, dimensions, clusters, seed, restarts, max_iterations, tolerance, given, memory,
+      hopper;
 };
 
 template <typename T>
@@ -64,7 +65,8 @@ int main() {
   options.tolerance = header.tolerance;
   options.data_ND = take_matrix(static_cast<int64_t>(header.samples), width);
   if (header.given != 0) options.centres_KD = take_matrix(options.clusters, width);
-  const medcoss::cuda::KmeansPlace place{at::kCPU, 4, static_cast<int64_t>(header.memory)};
+  const medcoss::cuda::KmeansPlace place{at::kCPU, 4, static_cast<int64_t>(header.memory),
+                                         header.hopper != 0};
   const medcoss::KmeansResult result = medcoss::cuda::kmeans(options, place);
   const double numbers[] = {result.inertia, static_cast<double>(result.iterations)};
   give(numbers, 2);
