@@ -18,9 +18,12 @@ set(MEDCOSS_CORE_SOURCES
     native/model/text_embedding.cpp
     native/ops/block.cpp
     native/ops/autograd/feature_distance.cpp
+    native/ops/autograd/patch_loss.cpp
     native/ops/compare.cpp
     native/ops/compare_block.cpp
+    native/ops/compare_losses.cpp
     native/ops/compare_optimizer.cpp
+    native/ops/compare_pictures.cpp
     native/ops/cpu/block_gelu.cpp
     native/ops/cpu/block_norm.cpp
     native/ops/cpu/feature_distance.cpp

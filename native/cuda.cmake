@@ -7,12 +7,16 @@ set(MEDCOSS_CUDA_KERNELS
     native/ops/cuda/block_norm.cu
     native/ops/cuda/block_norm_backward.cu
     native/ops/cuda/block_residual.cu
+    native/ops/cuda/crop_resize.cu
+    native/ops/cuda/feature_distance.cu
     native/ops/cuda/kmeans_decide.cu
     native/ops/cuda/kmeans_nearest.cu
     native/ops/cuda/kmeans_nearest_hopper.cu
     native/ops/cuda/kmeans_prepare.cu
     native/ops/cuda/kmeans_seeds.cu
-    native/ops/cuda/kmeans_sums.cu)
+    native/ops/cuda/kmeans_sums.cu
+    native/ops/cuda/patch_loss.cu
+    native/ops/cuda/patches.cu)
 
 # Host code: launchers, streams, graphs; compiled by the C++ compiler.
 set(MEDCOSS_CUDA_SOURCES
@@ -24,7 +28,9 @@ set(MEDCOSS_CUDA_SOURCES
     native/ops/cuda/kmeans_seeding.cpp
     native/ops/cuda/kmeans_upload.cpp
     native/ops/cuda/library.cpp
-    native/ops/cuda/optimizer.cpp)
+    native/ops/cuda/losses.cpp
+    native/ops/cuda/optimizer.cpp
+    native/ops/cuda/pictures.cpp)
 
 # The GPUs that are compiled for. PTX of the last serves newer ones.
 set(MEDCOSS_CUDA_TARGETS 80 86 89 90a 100)

@@ -60,7 +60,10 @@ OperationReport compare_operations(at::Device device) {
   const at::NoGradGuard no_grad;
   OperationReport report;
   compare_block(device, report);
-  if (device.is_cuda()) compare_optimizer(device, report);
+  compare_losses(device, report);
+  if (!device.is_cuda()) return report;
+  compare_optimizer(device, report);
+  compare_pictures(device, report);
   return report;
 }
 

@@ -48,6 +48,9 @@ void time_operation(const std::string& name, double bytes, at::Device device,
 
 /// The parts of compare_operations.
 void compare_block(at::Device device, OperationReport& report);
+void compare_losses(at::Device device, OperationReport& report);
+/// These two on CUDA devices only: on the CPU they are LibTorch's operations.
 void compare_optimizer(at::Device device, OperationReport& report);
+void compare_pictures(at::Device device, OperationReport& report);
 
 }  // namespace medcoss

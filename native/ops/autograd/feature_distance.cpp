@@ -2,11 +2,13 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/mse_loss.h>
 #include <ATen/ops/scalar_tensor.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "ops/cpu/feature_distance.h"
+#include "ops/cuda/library.h"
+#include "ops/cuda/operations.h"
+#include "support/cuda.h"
 
 namespace medcoss {
 namespace {
@@ -52,21 +54,36 @@ class FeatureDistance : public torch::autograd::Function<FeatureDistance> {
   }
 };
 
+// The same on a CUDA device, where the number of elements stays.
+class FeatureDistanceOnDevice : public torch::autograd::Function<FeatureDistanceOnDevice> {
+ public:
+  static Variable forward(AutogradContext* context, const Variable& student,
+                          const Variable& teacher, const RealRows& real) {
+    const DistanceOnDevice result = cuda_library().operations().feature_distance(
+        student.flatten(0, -2), teacher.flatten(0, -2), real.mask);
+    context->save_for_backward({student, teacher, result.elements});
+    context->saved_data["mask"] = real.mask;
+    return result.loss;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradient) {
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor result = cuda_library().operations().feature_distance_backward(
+        gradient[0].contiguous(), saved[0].flatten(0, -2), saved[1].flatten(0, -2),
+        context->saved_data["mask"].toTensor(), saved[2]);
+    return {result.view_as(saved[0]), Variable(), Variable()};
+  }
+};
+
 }  // namespace
 
 at::Tensor feature_distance(const at::Tensor& student_BLW, const at::Tensor& teacher_BLW,
                             const at::Tensor& real_BL) {
   const at::Tensor student = student_BLW.to(at::kFloat).contiguous();
   const at::Tensor teacher = teacher_BLW.to(at::kFloat).contiguous();
-  if (student.is_cpu()) {
-    const at::Tensor real = real_BL.defined() ? real_BL.to(at::kBool).contiguous() : real_BL;
-    return FeatureDistance::apply(student, teacher, RealRows{real});
-  }
-  if (!real_BL.defined()) return at::mse_loss(student, teacher);
-  // A mask as factors keeps shapes fixed: nothing waits for the number of marked rows.
-  const at::Tensor real = real_BL.to(at::kFloat);
-  const at::Tensor squares_BL = (student - teacher).square().mean(-1);
-  return (squares_BL * real).sum() / real.sum();
+  const RealRows real{real_BL.defined() ? real_BL.to(at::kBool).contiguous().flatten() : real_BL};
+  return student.is_cpu() ? FeatureDistance::apply(student, teacher, real)
+                          : FeatureDistanceOnDevice::apply(student, teacher, real);
 }
 
 }  // namespace medcoss

@@ -24,6 +24,7 @@ __device__ inline void for_values(int64_t width, const F& f) {
 #pragma unroll 4
     for (int64_t i = 4 * lane; i < width; i += 4 * warp_size) f(i);
   } else {
+#pragma unroll 1
     for (int64_t i = lane; i < width; i += warp_size) f(i);
   }
 }

@@ -30,6 +30,21 @@ class Launchers final : public CudaOperations {
   // optimizer.cpp
   at::Tensor adamw(const std::vector<AdamwTensor>& tensors, const at::Tensor& learning_rate,
                    const at::Tensor& loss, const AdamwOptions& options) override;
+  // losses.cpp
+  DistanceOnDevice feature_distance(const at::Tensor& student_NW, const at::Tensor& teacher_NW,
+                                    const at::Tensor& real_N) override;
+  at::Tensor feature_distance_backward(const at::Tensor& upstream, const at::Tensor& student_NW,
+                                       const at::Tensor& teacher_NW, const at::Tensor& real_N,
+                                       const at::Tensor& elements) override;
+  PatchLossOnDevice patch_loss(const at::Tensor& predicted_BRV, const at::Tensor& patches_BLV,
+                               const at::Tensor& removed_BR) override;
+  // pictures.cpp
+  at::Tensor image_patches(const at::Tensor& pixels_BHWC, const at::Tensor& flips_B,
+                           const PictureMix& mix) override;
+  at::Tensor volume_patches(const at::Tensor& voxels_BDHW, const VolumeScale& scale,
+                            const at::Tensor& flips_B, const PictureMix& mix) override;
+  at::Tensor crop_resize(const at::Tensor& pixels_BHWC, const at::Tensor& crops_B4,
+                         const at::Tensor& flips_B, int64_t size) override;
 };
 
 }  // namespace medcoss::cuda

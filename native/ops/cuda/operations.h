@@ -34,6 +34,28 @@ struct AdamwOptions {
   double max_norm = 0;
 };
 
+/// A mean squared difference and what its gradient needs.
+struct DistanceOnDevice {
+  at::Tensor loss;      // float32 []
+  at::Tensor elements;  // float64 [], how many values count
+};
+
+struct PatchLossOnDevice {
+  at::Tensor loss;          // float32 []
+  at::Tensor gradient_BRV;  // of the prediction, where the loss's own is 1
+};
+
+/// Partner of each sample, int64 [B], and its own weight, float32 [B]. Undefined: nothing is mixed.
+struct PictureMix {
+  at::Tensor partner_B, weight_B;
+};
+
+/// What makes intensities of voxels: factor x + offset.
+struct VolumeScale {
+  double factor = 1;
+  double offset = 0;
+};
+
 /// Methods throw E_CUDA where a launch fails.
 class CudaOperations {
  public:
@@ -65,6 +87,32 @@ class CudaOperations {
   /// on the device: the norm, and 1 where nothing was changed.
   virtual at::Tensor adamw(const std::vector<AdamwTensor>& tensors, const at::Tensor& learning_rate,
                            const at::Tensor& loss, const AdamwOptions& options) = 0;
+
+  /// Feature distillation; see ops/autograd/feature_distance.h. `real_N`: bool, undefined: all
+  /// rows.
+  virtual DistanceOnDevice feature_distance(const at::Tensor& student_NW,
+                                            const at::Tensor& teacher_NW,
+                                            const at::Tensor& real_N) = 0;
+  virtual at::Tensor feature_distance_backward(const at::Tensor& upstream,
+                                               const at::Tensor& student_NW,
+                                               const at::Tensor& teacher_NW,
+                                               const at::Tensor& real_N,
+                                               const at::Tensor& elements) = 0;
+  /// See ops/autograd/patch_loss.h.
+  virtual PatchLossOnDevice patch_loss(const at::Tensor& predicted_BRV,
+                                       const at::Tensor& patches_BLV,
+                                       const at::Tensor& removed_BR) = 0;
+
+  /// Images (uint8, divided by 255, or float32; one channel becomes three) and volumes (int16 or
+  /// float32) as rows of patches, float32, mirrored as the samples' flips say (undefined: none) and
+  /// mixed. Edges are multiples of 16.
+  virtual at::Tensor image_patches(const at::Tensor& pixels_BHWC, const at::Tensor& flips_B,
+                                   const PictureMix& mix) = 0;
+  virtual at::Tensor volume_patches(const at::Tensor& voxels_BDHW, const VolumeScale& scale,
+                                    const at::Tensor& flips_B, const PictureMix& mix) = 0;
+  /// The bytes that ops/cpu/crop_resize.h divides by 255: uint8 [B,size,size,C].
+  virtual at::Tensor crop_resize(const at::Tensor& pixels_BHWC, const at::Tensor& crops_B4,
+                                 const at::Tensor& flips_B, int64_t size) = 0;
 };
 
 }  // namespace medcoss

@@ -1,0 +1,41 @@
+#include "ops/autograd/patch_loss.h"
+
+#include <ATen/TensorOperators.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "ops/cuda/library.h"
+#include "ops/cuda/operations.h"
+#include "support/cuda.h"
+
+namespace medcoss {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::Variable;
+using torch::autograd::variable_list;
+
+class PatchLoss : public torch::autograd::Function<PatchLoss> {
+ public:
+  static Variable forward(AutogradContext* context, const Variable& predicted,
+                          const Variable& patches, const Variable& removed) {
+    const PatchLossOnDevice result =
+        cuda_library().operations().patch_loss(predicted, patches, removed);
+    context->save_for_backward({result.gradient_BRV});
+    return result.loss;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradient) {
+    const at::Tensor saved = context->get_saved_variables()[0];
+    return {saved * gradient[0].to(saved.scalar_type()), Variable(), Variable()};
+  }
+};
+
+}  // namespace
+
+at::Tensor patch_loss(const at::Tensor& predicted_BRV, const at::Tensor& patches_BLV,
+                      const at::Tensor& removed_BR) {
+  return PatchLoss::apply(predicted_BRV.contiguous(), patches_BLV.contiguous(),
+                          removed_BR.contiguous());
+}
+
+}  // namespace medcoss
