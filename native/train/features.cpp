@@ -27,7 +27,7 @@ at::Tensor Trainer::features(const Batch& batch, StepKey key) {
   const auto* text = std::get_if<TextBatch>(&batch);
   StepInputs inputs;
   if (text == nullptr)
-    inputs.batch = loadable(batch, state_->device, size);
+    inputs.batch = batch;
   else
     inputs.text = padding ? prepare_text(*text, size) : trimmed(prepare_text(*text, size));
   if (behaviour.features_train_mode) {

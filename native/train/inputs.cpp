@@ -8,6 +8,9 @@
 
 #include "model/patches.h"
 #include "ops/cpu/crop_resize.h"
+#include "ops/cuda/library.h"
+#include "ops/cuda/operations.h"
+#include "support/cuda.h"
 #include "support/error.h"
 
 namespace medcoss {
@@ -22,8 +25,7 @@ std::string shape_text(const at::Tensor& tensor) {
 // Mirrors the samples whose flag has `bit` set along `axis`.
 at::Tensor mirrored(const at::Tensor& x, const at::Tensor& flips_B, int bit, int64_t axis) {
   const at::Tensor flagged = flips_B.bitwise_and(1 << bit).ne(0);
-  // Elsewhere the question would wait for the device.
-  if (flagged.is_cpu() && !flagged.any().item<bool>()) return x;
+  if (!flagged.any().item<bool>()) return x;
   std::vector<int64_t> shape(static_cast<size_t>(x.dim()), 1);
   shape[0] = x.size(0);
   return at::where(flagged.view(shape), x.flip({axis}), x);
@@ -41,40 +43,66 @@ void check_heads(const char* name, int64_t width, int64_t heads) {
   refuse(name, "heads that divide the width " + std::to_string(width), std::to_string(heads));
 }
 
-VisualInput prepare_images(const ImageBatch& batch, const ModelSize& size) {
-  at::Tensor image = batch.pixels_BHWC;
+void check_images(const ImageBatch& batch, const ModelSize& size) {
+  const at::Tensor& image = batch.pixels_BHWC;
   const int64_t edge = size.image_size;
   if (image.dim() != 4 || image.size(0) < 1 || (image.size(3) != 3 && image.size(3) != 1)) {
     refuse("pixels", "[B,H,W,3] or [B,H,W,1]", shape_text(image));
   }
+  if (!batch.crops_B4.defined() && (image.size(1) != edge || image.size(2) != edge)) {
+    refuse("pixels without crops", "edge " + std::to_string(edge), shape_text(image));
+  }
+}
+
+VisualInput prepare_images(const ImageBatch& batch, const ModelSize& size) {
+  at::Tensor image = batch.pixels_BHWC;
   if (batch.crops_B4.defined()) {
-    image = crop_resize(image, batch.crops_B4, batch.flips_B, edge);
+    image = crop_resize(image, batch.crops_B4, batch.flips_B, size.image_size);
   } else {
-    if (image.size(1) != edge || image.size(2) != edge) {
-      refuse("pixels without crops", "edge " + std::to_string(edge), shape_text(image));
-    }
     if (image.scalar_type() == at::kByte) image = image.to(at::kFloat).div_(255);
     if (batch.flips_B.defined()) image = mirrored(image, batch.flips_B, 0, 2);
   }
   return {VisualKind::image2d, image_patches(image)};
 }
 
-VisualInput prepare_volumes(const VolumeBatch& batch, const ModelSize& size) {
-  at::Tensor volume = batch.voxels_BDHW;
-  const auto& expected = size.volume_size;
-  if (volume.dim() != 4 || volume.size(0) < 1 ||
-      volume.sizes().slice(1) != at::IntArrayRef(expected.data(), expected.size())) {
-    std::ostringstream text;
-    text << "[B," << expected[0] << ',' << expected[1] << ',' << expected[2] << ']';
-    refuse("voxels", text.str(), shape_text(volume));
+VisualInput images_on_device(const ImageBatch& batch, const ModelSize& size,
+                             const PictureMix& mix) {
+  CudaOperations& gpu = cuda_library().operations();
+  at::Tensor image = batch.pixels_BHWC.contiguous();
+  at::Tensor flips = batch.flips_B;
+  if (batch.crops_B4.defined()) {
+    image = gpu.crop_resize(image, batch.crops_B4, flips, size.image_size);
+    flips = at::Tensor();
   }
-  volume = volume.to(at::kFloat);
+  return {VisualKind::image2d, gpu.image_patches(image, flips, mix)};
+}
+
+void check_volumes(const VolumeBatch& batch, const ModelSize& size) {
+  const at::Tensor& volume = batch.voxels_BDHW;
+  const auto& expected = size.volume_size;
+  if (volume.dim() == 4 && volume.size(0) > 0 &&
+      volume.sizes().slice(1) == at::IntArrayRef(expected.data(), expected.size())) {
+    return;
+  }
+  std::ostringstream text;
+  text << "[B," << expected[0] << ',' << expected[1] << ',' << expected[2] << ']';
+  refuse("voxels", text.str(), shape_text(volume));
+}
+
+VisualInput prepare_volumes(const VolumeBatch& batch) {
+  at::Tensor volume = batch.voxels_BDHW.to(at::kFloat);
   if (batch.scale != 1) volume = volume * batch.scale;
   if (batch.offset != 0) volume = volume + batch.offset;
   if (batch.flips_B.defined()) {
     for (int bit = 0; bit < 3; ++bit) volume = mirrored(volume, batch.flips_B, bit, 3 - bit);
   }
   return {VisualKind::volume3d, volume_patches(volume)};
+}
+
+VisualInput volumes_on_device(const VolumeBatch& batch, const PictureMix& mix) {
+  return {VisualKind::volume3d,
+          cuda_library().operations().volume_patches(
+              batch.voxels_BDHW.contiguous(), {batch.scale, batch.offset}, batch.flips_B, mix)};
 }
 
 }  // namespace
@@ -96,16 +124,17 @@ void check_size(const ModelSize& size) {
   if (grid[0] * grid[1] * grid[2] > 4096) refuse("volume size", "at most 4096 patches", "more");
 }
 
-Batch loadable(const Batch& batch, at::Device device, const ModelSize& size) {
+VisualInput prepare_visual(const Batch& batch, const ModelSize& size, const VisualMix& mix) {
   const auto* image = std::get_if<ImageBatch>(&batch);
-  if (device.is_cpu() || image == nullptr || !image->crops_B4.defined()) return batch;
-  return ImageBatch{
-      crop_resize(image->pixels_BHWC, image->crops_B4, image->flips_B, size.image_size), {}, {}};
-}
-
-VisualInput prepare_visual(const Batch& batch, const ModelSize& size) {
-  if (const auto* image = std::get_if<ImageBatch>(&batch)) return prepare_images(*image, size);
-  return prepare_volumes(std::get<VolumeBatch>(batch), size);
+  const auto* volume = std::get_if<VolumeBatch>(&batch);
+  image != nullptr ? check_images(*image, size) : check_volumes(*volume, size);
+  const PictureMix fused{mix.partner_B, mix.weight_B};
+  if (image != nullptr && image->pixels_BHWC.is_cuda())
+    return images_on_device(*image, size, fused);
+  if (volume != nullptr && volume->voxels_BDHW.is_cuda()) return volumes_on_device(*volume, fused);
+  const VisualInput own =
+      image != nullptr ? prepare_images(*image, size) : prepare_volumes(*volume);
+  return mix.partner_B.defined() ? mixup(own, mix) : own;
 }
 
 TextInput prepare_text(const TextBatch& batch, const ModelSize& size) {

@@ -5,17 +5,16 @@
 #include "model/patch_embedding.h"
 #include "model/size.h"
 #include "model/text_embedding.h"
+#include "train/step/mixup.h"
 #include "train/trainer.h"
 
 namespace medcoss {
 
-/// On the batch's device. Throws E_ARGUMENT where shape or type do not fit the network.
-VisualInput prepare_visual(const Batch& batch, const ModelSize& size);
+/// On the batch's device, mixed as `mix` says. Throws E_ARGUMENT where shape or type do not fit the
+/// network.
+VisualInput prepare_visual(const Batch& batch, const ModelSize& size, const VisualMix& mix = {});
 /// On the CPU, where values are checked too.
 TextInput prepare_text(const TextBatch& batch, const ModelSize& size);
-
-/// A batch as it goes to `device`. Away from the CPU the boxes of images have been cut out already.
-Batch loadable(const Batch& batch, at::Device device, const ModelSize& size);
 
 /// Throws E_ARGUMENT where the network's dimensions do not fit together.
 void check_size(const ModelSize& size);

@@ -75,9 +75,7 @@ Outcome Trainer::State::plain(const StepInputs& inputs) const {
 Outcome Trainer::State::replayed(const StepInputs& inputs) const {
   const Pair pair{student, teacher.get(), inputs.student, inputs.teacher, inputs.targets_BLW};
   if (inputs.text.ids_BL.defined()) return distil(pair, inputs.text);
-  const VisualInput input = prepare_visual(inputs.batch, options.size);
-  const bool mixes = inputs.mix.partner_B.defined();
-  return distil(pair, mixes ? mixup(input, inputs.mix) : input, inputs.noise_BL);
+  return distil(pair, prepare_visual(inputs.batch, options.size, inputs.mix), inputs.noise_BL);
 }
 
 at::Tensor Trainer::State::update(const StepInputs& inputs) {

@@ -34,7 +34,7 @@ int64_t patches_of(const Batch& batch, const ModelSize& size) {
 class Preparation {
  public:
   Preparation(const TrainerOptions& options, at::Device device, const StepDraws& draws)
-      : options_(options), draws_(draws), device_(device), fixed_shapes_(!device.is_cpu()) {}
+      : options_(options), draws_(draws), fixed_shapes_(!device.is_cpu()) {}
 
   void texts(const TextBatch& batch, StepInputs& inputs) const {
     const Behaviour& behaviour = options_.behaviour;
@@ -50,7 +50,7 @@ class Preparation {
   }
 
   void pictures(const Batch& batch, StepInputs& inputs) const {
-    inputs.batch = loadable(batch, device_, options_.size);
+    inputs.batch = batch;
     const int64_t samples = inputs.samples();
     inputs.noise_BL = draws_.noise(samples, patches_of(batch, options_.size));
     const bool mixes = inputs.mode.replay && !draws_.targets().defined();
@@ -83,7 +83,6 @@ class Preparation {
 
   const TrainerOptions& options_;
   const StepDraws& draws_;
-  at::Device device_;
   bool fixed_shapes_;
 };
 

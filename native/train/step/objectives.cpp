@@ -9,6 +9,7 @@
 
 #include "model/patches.h"
 #include "ops/autograd/feature_distance.h"
+#include "ops/autograd/patch_loss.h"
 #include "support/error.h"
 
 namespace medcoss {
@@ -55,9 +56,14 @@ Outcome masked_patches(const Network& network, const VisualInput& input, const a
   result.masking = random_masking(noise, network.behaviour().mask_ratio);
   result.encoded = network.encode_visual(input, result.masking, stochastic);
   const at::Tensor hidden = network.decoder().forward(result.encoded, result.masking, input.kind);
-  const at::Tensor target =
-      normalise_patches(gather_rows(input.patches_BLV, result.masking.removed_BR));
-  result.loss = at::mse_loss(network.decoder().predict(hidden, input.kind), target);
+  const at::Tensor predicted = network.decoder().predict(hidden, input.kind);
+  const at::Tensor& removed = result.masking.removed_BR;
+  if (predicted.is_cuda()) {
+    result.loss = patch_loss(predicted, input.patches_BLV, removed);
+  } else {
+    const at::Tensor target = normalise_patches(gather_rows(input.patches_BLV, removed));
+    result.loss = at::mse_loss(predicted, target);
+  }
   return result;
 }
 
