@@ -21,6 +21,7 @@ await part.attempt("operations", async () => {
   }
   for (const { name, microseconds, bytes } of timings) {
     const rate = bytes / microseconds / 1e6;
+    console.log(`        ${name}: ${microseconds.toFixed(1)} us, ${rate.toFixed(2)} TB/s`);
     part.row("operations", {
       operation: name,
       microseconds: Number(microseconds.toFixed(1)),
