@@ -21,8 +21,8 @@ const sources = readdirSync(join(root, "test/fixtures/simulated-cuda"))
   .filter((name) => name.endsWith(".cpp"))
   .map((name) => join(root, "test/fixtures/simulated-cuda", name));
 /** The CPU's operations stand in for the kernels. */
-const counterparts = ["block_gelu.cpp", "block_norm.cpp"].map((name) =>
-  join(root, "native/ops/cpu", name),
+const counterparts = ["blend_rows", "block_gelu", "block_norm", "crop_resize"].map((name) =>
+  join(root, "native/ops/cpu", `${name}.cpp`),
 );
 const include = [join(torch, "include"), join(torch, "include/torch/csrc/api/include")];
 const flags = [
@@ -52,7 +52,7 @@ async function build(folder: string): Promise<string> {
   const library = join(folder, "libsimulated.so");
   const needed = ["libtorch_cpu.so", "libc10.so", "libgomp.so.1"];
   const libraries = needed.map((name) => join(torch, "lib", name));
-  await run(compiler, [...wrapped, "-shared", "-o", library, ...objects, ...libraries]);
+  await run(compiler, [...wrapped, "-shared", "-Wl,-z,defs", "-o", library, ...objects, ...libraries]);
   return library;
 }
 
