@@ -52,7 +52,15 @@ async function build(folder: string): Promise<string> {
   const library = join(folder, "libsimulated.so");
   const needed = ["libtorch_cpu.so", "libc10.so", "libgomp.so.1"];
   const libraries = needed.map((name) => join(torch, "lib", name));
-  await run(compiler, [...wrapped, "-shared", "-Wl,-z,defs", "-o", library, ...objects, ...libraries]);
+  await run(compiler, [
+    ...wrapped,
+    "-shared",
+    "-Wl,-z,defs",
+    "-o",
+    library,
+    ...objects,
+    ...libraries,
+  ]);
   return library;
 }
 
