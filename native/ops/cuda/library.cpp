@@ -4,6 +4,7 @@
 // without a GPU or driver.
 #include "ops/cuda/library.h"
 
+#include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAGuard.h>
 
 #include "ops/cuda/check.h"
@@ -75,6 +76,8 @@ class Library final : public CudaLibrary {
 
   KmeansResult kmeans(const KmeansOptions& options, int index) override {
     const c10::cuda::CUDAGuard guard(static_cast<c10::DeviceIndex>(index));
+    // What a trainer has freed is not free yet.
+    c10::cuda::CUDACachingAllocator::emptyCache();
     const auto room = static_cast<int64_t>(free_memory(index) / 5 * 4);
     const int64_t memory = options.device_memory > 0 ? options.device_memory : room;
     const CudaDevice found = device(index);

@@ -87,6 +87,31 @@ function timeline(part, ncu, path) {
   }
 }
 
+/** The least time of each part at the rates of a large product and a large copy on an H200. @param {Part} part */
+function roofline(part) {
+  const [flopsPerMs, bytesPerMs] = [790e9, 4.3e9];
+  const found = Math.ceil(K / 256) * N * 12;
+  const centres = K * D * 4;
+  for (const [what, flops, bytes] of /** @type {const} */ ([
+    ["products and the two nearest (nearest_two)", FLOPS, N * D * 2 + centres + found],
+    ["labels (decide)", 0, found + N * 20],
+    [
+      "sums of clusters (sum_pieces, add_pieces)",
+      N * D,
+      N * D * 4 + N * 8 + 2 * (N / 128 + K) * D * 8,
+    ],
+    ["means and centres as float16", 0, centres * 6],
+  ])) {
+    const least = Math.max(flops / flopsPerMs, bytes / bytesPerMs).toFixed(3);
+    part.row("roofline of an iteration", {
+      what,
+      GFLOP: (flops / 1e9).toFixed(1),
+      MB: (bytes / 1e6).toFixed(0),
+      "ms, at least": least,
+    });
+  }
+}
+
 /** @param {Part} part @param {string} path */
 async function measure(part, path) {
   const input = read(path);
@@ -131,6 +156,7 @@ async function main() {
   const size = [N, D, K].map(String);
   try {
     await part.attempt("speed", async () => {
+      roofline(part);
       peers("make", path, ...size);
       const { per, row, inertia } = await measure(part, path);
       for (const found of peers("time", path, ...size)) {
