@@ -52,7 +52,7 @@ function checkNode() {
   );
 }
 
-/** @param {string} root @param {string} kept folder of what is used again @returns {{ archive: string, digest: string }} */
+/** @param {string} root @param {string} kept folder of what is used again @returns {string} the archive */
 export function packModules(root, kept) {
   checkNode();
   const lock = readFileSync(join(root, "package-lock.json"));
@@ -62,7 +62,7 @@ export function packModules(root, kept) {
     .update(LEFT_OUT.source)
     .digest("hex");
   const archive = join(kept, `runtime-${digest.slice(0, 16)}.tar.xz`);
-  if (existsSync(archive)) return { archive, digest };
+  if (existsSync(archive)) return archive;
   const folder = join(kept, "runtime");
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(join(folder, "runtime"), { recursive: true });
@@ -76,5 +76,5 @@ export function packModules(root, kept) {
   compress(folder, `${archive}.tmp`);
   renameSync(`${archive}.tmp`, archive);
   rmSync(folder, { recursive: true });
-  return { archive, digest };
+  return archive;
 }

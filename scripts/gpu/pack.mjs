@@ -7,18 +7,29 @@
  * Invariant: the folder stays under 60 MiB, and holds nothing that was built from other sources than these.
  */
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { binaries, hasLocalBuild } from "../setup/native.mjs";
 import { say } from "../setup/report.mjs";
-import { packModules } from "./modules.mjs";
+import { compress, packModules } from "./modules.mjs";
 import { packStore } from "./store.mjs";
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const target = join(root, "gpu-check");
-const app = join(target, "app");
+/** What is used again by the next packing, and what is copied before it is compressed. */
+const kept = join(root, "build/gpu");
+const app = join(kept, "app");
 const LIMIT = 60 * 2 ** 20;
 /** Python caches and source maps say nothing to a GPU. */
 const LEFT_OUT = /(\.map|\.d\.ts|\.d\.mts|\.pyc)$|\/(__pycache__|\.venv|\.git|reports)$/;
@@ -34,18 +45,27 @@ function copy(from, to) {
   cpSync(from, join(app, to), { recursive: true, filter });
 }
 
-/** Library, benchmarks and checks as JavaScript, and the peers. */
+/** Library, benchmarks and checks as JavaScript, the peers, and what they read. */
 function copyPrograms() {
-  const out = join(root, "build/gpu/js");
+  for (const path of ["package.json", "LICENSE", "test/fixtures/golden", "benchmarks/peers"]) {
+    copy(join(root, path), path);
+  }
+  const out = join(kept, "js");
   const tsc = join(root, "node_modules/typescript/bin/tsc");
   const args = [tsc, "--project", "scripts/gpu/tsconfig.json", "--outDir", out];
   execFileSync(process.execPath, args, { cwd: root, stdio: "inherit" });
   copy(out, "js");
-  copy(join(root, "benchmarks/peers"), "benchmarks/peers");
-  const wheels = join(root, "build/gpu/wheels");
+  const wheels = join(kept, "wheels");
   const pip = ["-m", "pip", "download", "--quiet", "--no-deps", "--dest", wheels, ...WHEELS];
   execFileSync("python3", pip, { stdio: "inherit" });
   copy(wheels, "benchmarks/peers/wheels");
+}
+
+/** An archive that run.sh unpacks, with the digest by which it knows a new one. @param {string} name @param {string} file */
+function addArchive(name, file) {
+  cpSync(file, join(target, `${name}.tar.xz`));
+  const digest = createHash("sha256").update(readFileSync(file)).digest("hex");
+  writeFileSync(join(target, `${name}.sha256`), `${digest}\n`);
 }
 
 /** @param {string} folder @returns {number} */
@@ -58,27 +78,23 @@ async function main() {
   if (!hasLocalBuild(root, binaries)) {
     throw new Error("The kernel library is not built. Run: npm run setup -- --cuda");
   }
-  rmSync(target, { recursive: true, force: true });
-  mkdirSync(app, { recursive: true });
-  const kept = join(root, "build/gpu");
-  mkdirSync(kept, { recursive: true });
-
-  say("Node.js and modules ...");
-  const { archive, digest } = packModules(root, kept);
-  cpSync(archive, join(target, "runtime.tar.xz"));
-  writeFileSync(join(target, "runtime.sha256"), `${digest}\n`);
-  say("Store of the demo's corpora ...");
-  copy(await packStore(root, kept), "store.tar.xz");
-
-  say("Library, benchmarks and checks ...");
-  for (const path of ["package.json", "LICENSE", "test/fixtures/golden"]) {
-    copy(join(root, path), path);
+  for (const folder of [target, app]) {
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { recursive: true });
   }
+  say("Node.js and modules ...");
+  addArchive("runtime", packModules(root, kept));
+  say("Store of the demo's corpora ...");
+  addArchive("store", await packStore(root, kept));
+  say("Library, kernels, benchmarks and checks ...");
+  copyPrograms();
   for (const name of binaries) {
     copy(join(root, "build/native/Release", name), join("prebuilds/linux-x64", name));
   }
-  copyPrograms();
   if (flags.reference !== undefined) copy(flags.reference, "reference");
+  const archive = join(kept, "app.tar.xz");
+  compress(app, archive);
+  addArchive("app", archive);
   cpSync(join(root, "scripts/gpu/run.sh"), join(target, "run.sh"));
 
   const bytes = bytesIn(target);

@@ -32,14 +32,18 @@ done
 [ ${#parts[@]} -gt 0 ] || parts=("${order[@]}")
 
 # Python unpacks, because it is the one tool that is there for certain.
-if ! cmp -s "$here/runtime.sha256" "$here/app/runtime.sha256"; then
-  echo "Unpacking Node.js, modules and store ..."
-  mkdir -p "$here/app/store"
-  python3 -m tarfile -e "$here/runtime.tar.xz" "$here/app" &&
-    python3 -m tarfile -e "$here/app/store.tar.xz" "$here/app/store" || { echo "0 passed, 1 failed"; exit 1; }
-  cp "$here/runtime.sha256" "$here/app/runtime.sha256"
-fi
-node=$here/app/runtime/node
+unpack() { # archive, folder
+  if cmp -s "$here/$1.sha256" "$here/unpacked/$1.sha256"; then return; fi
+  echo "Unpacking $1 ..."
+  mkdir -p "$2"
+  python3 -W ignore -m tarfile -e "$here/$1.tar.xz" "$2" || { echo "0 passed, 1 failed"; exit 1; }
+  cp "$here/$1.sha256" "$here/unpacked/$1.sha256"
+}
+app=$here/unpacked/app
+unpack runtime "$app"
+unpack store "$app/store"
+unpack app "$app"
+node=$app/runtime/node
 
 # The torch of this python3, found without importing it; elsewhere LibTorch in the cache folder.
 torch=$(python3 -c 'import importlib.util as u; s = u.find_spec("torch"); print(s.submodule_search_locations[0] if s else "")')
@@ -47,7 +51,7 @@ if [ -n "$torch" ]; then export MEDCOSS_LIBTORCH=${MEDCOSS_LIBTORCH:-$torch}; fi
 export MEDCOSS_BENCH_PYTHON=${MEDCOSS_BENCH_PYTHON:-$(command -v python3)}
 export MEDCOSS_GPU_RESULTS=$here/results
 mkdir -p "$MEDCOSS_GPU_RESULTS"
-cd "$here/app" || exit 1
+cd "$app" || exit 1
 
 for part in "${parts[@]}"; do
   rm -f "$MEDCOSS_GPU_RESULTS/$part".*
@@ -68,6 +72,9 @@ done
 "$node" js/scripts/gpu/report.mjs "${parts[@]}"
 code=$?
 cp "$MEDCOSS_GPU_RESULTS"/report.* "$here/"
-if [ -n "${OUT:-}" ]; then cp -r "$MEDCOSS_GPU_RESULTS"/. "$OUT/"; fi
+if [ -n "${OUT:-}" ]; then
+  cp "$here"/report.* "$OUT/"
+  tar -czf "$OUT/results.tar.gz" -C "$here" results
+fi
 tail -n 1 "$here/report.md"
 exit "$code"
