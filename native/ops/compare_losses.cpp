@@ -3,7 +3,7 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mse_loss.h>
-#include <ATen/ops/ones.h>
+#include <ATen/ops/randn.h>
 #include <ATen/ops/var_mean.h>
 
 #include <string>
@@ -84,8 +84,8 @@ void compare_patches(const Patches& s, at::ScalarType type, at::Device device,
 // patches.
 void time_all(at::Device device, OperationReport& report) {
   const auto options = at::TensorOptions(device).dtype(at::kFloat);
-  const at::Tensor student = at::ones({128, 50, 768}, options).requires_grad_(true);
-  const at::Tensor teacher = at::ones({128, 50, 768}, options);
+  const at::Tensor student = at::randn({128, 50, 768}, options).requires_grad_(true);
+  const at::Tensor teacher = at::randn({128, 50, 768}, options);
   const double features = static_cast<double>(teacher.numel());
   const at::AutoGradMode grad(true);
   time_operation(
@@ -95,8 +95,8 @@ void time_all(at::Device device, OperationReport& report) {
         feature_distance(student, teacher).backward();
       },
       report);
-  const at::Tensor predicted = at::ones({128, 147, 768}, options.dtype(at::kBFloat16));
-  const at::Tensor patches = at::ones({128, 196, 768}, options);
+  const at::Tensor predicted = at::randn({128, 147, 768}, options.dtype(at::kBFloat16));
+  const at::Tensor patches = at::randn({128, 196, 768}, options);
   const at::Tensor removed =
       at::arange(147, options.dtype(at::kLong)).expand({128, 147}).contiguous();
   const double values = static_cast<double>(predicted.numel());

@@ -1,9 +1,9 @@
 // What makes patches from records, on a CUDA device and on the CPU.
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/randint.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/where.h>
-#include <ATen/ops/zeros.h>
 
 #include <string>
 #include <vector>
@@ -128,8 +128,8 @@ void time_all(at::Device device, OperationReport& report) {
   CudaOperations& gpu = cuda_library().operations();
   const auto bytes = at::TensorOptions(device).dtype(at::kByte);
   const Mix mix(128, device);
-  const at::Tensor pixels = at::zeros({128, 256, 256, 3}, bytes);
-  const at::Tensor resized = at::zeros({128, 224, 224, 3}, bytes);
+  const at::Tensor pixels = at::randint(256, {128, 256, 256, 3}, bytes);
+  const at::Tensor resized = at::randint(256, {128, 224, 224, 3}, bytes);
   const double read = static_cast<double>(pixels.numel());
   const double made = static_cast<double>(resized.numel());
   time_operation(
@@ -138,7 +138,7 @@ void time_all(at::Device device, OperationReport& report) {
   time_operation(
       "image_patches 128x224x224x3", 5 * made, device, [&] { gpu.image_patches(resized, {}, {}); },
       report);
-  const at::Tensor voxels = at::zeros({128, 16, 192, 192}, bytes.dtype(at::kShort));
+  const at::Tensor voxels = at::randint(4096, {128, 16, 192, 192}, bytes.dtype(at::kShort));
   const double count = static_cast<double>(voxels.numel());
   time_operation(
       "volume_patches 128x16x192x192", 6 * count, device,
