@@ -77,7 +77,7 @@ t.test("a failing command prints one line and sets the exit code", async (t) => 
     };
   };
   const two = new MedcossError("E_CONFIG", { field: "a", problem: "two\n  lines" });
-  t.match(await run(two), { code: 2, text: /^E_CONFIG: a: two lines\. See [^\n]*\n$/ });
+  t.match(await run(two), { code: 2, text: /^E_CONFIG: a: two lines\. Run [^\n]*\n$/ });
   setDebug(true);
   t.match((await run(two)).text, /\nMedcossError: [\s\S]*\n {4}at /);
   const cause = new TypeError("a bug");
