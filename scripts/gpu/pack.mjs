@@ -47,7 +47,8 @@ function copy(from, to) {
 
 /** Library, benchmarks and checks as JavaScript, the peers, and what they read. */
 function copyPrograms() {
-  for (const path of ["package.json", "LICENSE", "test/fixtures/golden", "benchmarks/peers"]) {
+  const requirements = "benchmarks/peers/requirements.txt";
+  for (const path of ["package.json", "LICENSE", "test/fixtures/golden", requirements]) {
     copy(join(root, path), path);
   }
   const out = join(kept, "js");
@@ -55,10 +56,20 @@ function copyPrograms() {
   const args = [tsc, "--project", "scripts/gpu/tsconfig.json", "--outDir", out];
   execFileSync(process.execPath, args, { cwd: root, stdio: "inherit" });
   copy(out, "js");
+  copy(join(root, "benchmarks/peers"), "js/benchmarks/peers");
   const wheels = join(kept, "wheels");
   const pip = ["-m", "pip", "download", "--quiet", "--no-deps", "--dest", wheels, ...WHEELS];
   execFileSync("python3", pip, { stdio: "inherit" });
-  copy(wheels, "benchmarks/peers/wheels");
+  copy(wheels, "js/benchmarks/peers/wheels");
+}
+
+/** The programs of the published repository; its pictures and tables are not read. @param {string} folder */
+function copyReference(folder) {
+  cpSync(folder, join(app, "reference"), {
+    recursive: true,
+    filter: (path) =>
+      !/\/\.git$/.test(path) && (statSync(path).isDirectory() || /\.py$/.test(path)),
+  });
 }
 
 /** An archive that run.sh unpacks, with the digest by which it knows a new one. @param {string} name @param {string} file */
@@ -91,7 +102,7 @@ async function main() {
   for (const name of binaries) {
     copy(join(root, "build/native/Release", name), join("prebuilds/linux-x64", name));
   }
-  if (flags.reference !== undefined) copy(flags.reference, "reference");
+  if (flags.reference !== undefined) copyReference(flags.reference);
   const archive = join(kept, "app.tar.xz");
   compress(app, archive);
   addArchive("app", archive);

@@ -25,7 +25,7 @@ function measureAll() {
   const json = join(results, "bench-rows.json");
   const reference = existsSync("reference") ? ["--reference", "reference"] : [];
   const args = [
-    ...[program, "step", "--device", device, "--precision", "bf16", "--warmups", "2"],
+    ...[program, "step", "--device", device, "--precision", "bf16", "--goals", "--warmups", "2"],
     ...["--rounds", "4", "--minutes", String(Math.max(1, Math.floor((seconds - 45) / 60)))],
     ...["--json", json, "--reports", results, ...reference],
     ...batches.flatMap((batch) => ["--batch", batch]),

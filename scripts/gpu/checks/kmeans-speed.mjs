@@ -8,15 +8,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
+import { peerScript } from "../../../benchmarks/harness/place.js";
 import { kmeans } from "../../../lib/trainer.js";
-import { packageRoot } from "../../../lib/version.js";
 import { device, Part } from "../part.mjs";
 
 const [N, D, K] = device === "cpu" ? [4000, 64, 40] : [356_000, 768, 3560];
 const FLOPS = 2 * N * D * K;
 const LIMIT_MS = 20;
 const python = process.env.MEDCOSS_BENCH_PYTHON ?? "python3";
-const peer = join(packageRoot(), "benchmarks/peers/kmeans_gpu.py");
+const peer = peerScript("kmeans_gpu");
 
 /** @param {string} path */
 function read(path) {
