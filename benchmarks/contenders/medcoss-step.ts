@@ -6,6 +6,7 @@
  */
 import { models } from "../../lib/config/models.js";
 import { presets } from "../../lib/config/presets.js";
+import { loadBinding } from "../../lib/native/load.js";
 import { buildInfo, formula, Trainer } from "../../lib/trainer.js";
 import {
   asStored,
@@ -73,6 +74,10 @@ async function make(configuration: StepConfiguration): Promise<Contestant> {
       });
       return seconds / repeat;
     },
+    peakDeviceBytes: () =>
+      device === "cpu"
+        ? undefined
+        : loadBinding().peakCudaMemory(Number(device.split(":")[1] ?? "0")),
     note: () =>
       emulated
         ? "bf16 steps compute in fp32, because this processor has no bf16 arithmetic"

@@ -19,7 +19,7 @@ from medcoss_torch import MedCoSS, patches_of, text_mask
 
 
 class Draws(NamedTuple):
-    """What one network draws for a step: `paths` [E,2,B,1,1] scales each branch of each sample, `frame` is []."""
+    """What one network draws for a step: `paths` [E,2,B,1,1] scales each branch of each sample, `frame` is [1]."""
 
     paths: Tensor
     frame: Tensor
@@ -29,9 +29,9 @@ class Draws(NamedTuple):
         """Random ones in training, else such that nothing is dropped."""
         shape, keep = (model.size.encoder_layers, 2, samples, 1, 1), 1 - model.behaviour.drop_path
         if not training:
-            return Draws(torch.ones(shape, device=device), torch.zeros((), dtype=torch.long, device=device))
+            return Draws(torch.ones(shape, device=device), torch.zeros(1, dtype=torch.long, device=device))
         frames = 8 if model.behaviour.random_temporal else 1
-        return Draws((torch.rand(shape, device=device) < keep) / keep, torch.randint(frames, (), device=device))
+        return Draws((torch.rand(shape, device=device) < keep) / keep, torch.randint(frames, (1,), device=device))
 
 
 def rows_of(x: Tensor, which: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ class Tuned(MedCoSS):
         conv = parts.embeddings if flat else parts.embeddings_3D
         table = parts.embeddings_st_pos_2D if flat else parts.embeddings_st_pos_3D
         tokens = conv(x).flatten(2).transpose(1, 2)
-        positions = table.spatial_pos_embed.weight[: tokens.shape[1]] + table.temporal_pos_embed.weight[frame]
+        positions = table.spatial_pos_embed.weight[: tokens.shape[1]] + table.temporal_pos_embed(frame)
         return parts.embeddings_norm(tokens + positions)
 
     def encode_kept(self, x: Tensor, kept: Tensor, draws: Draws) -> Tensor:

@@ -301,5 +301,7 @@ export interface NativeBinding {
   openCuda(path: string): CudaDevice[];
   /** sync. Bytes that are free on a GPU, after openCuda; starts the GPU, E_CUDA where it or its driver is broken. */
   freeCudaMemory(index: number): number;
+  /** sync. The most bytes of a GPU that LibTorch has held for this process. */
+  peakCudaMemory(index: number): number;
   Trainer: NativeTrainerConstructor;
 }

@@ -56,12 +56,23 @@ Napi::Value OpenCuda(const Napi::CallbackInfo& info) {
   });
 }
 
+/// The only argument, a device.
+int device_index(const Napi::CallbackInfo& info) {
+  const auto object = Napi::Object::New(info.Env());
+  object.Set("index", info[0]);
+  return static_cast<int>(Reader(object, "arguments").integer("index", 0, 127));
+}
+
 Napi::Value FreeCudaMemory(const Napi::CallbackInfo& info) {
   return guarded(info, [&] {
-    const auto object = Napi::Object::New(info.Env());
-    object.Set("index", info[0]);
-    const auto index = Reader(object, "arguments").integer("index", 0, 127);
-    const size_t bytes = cuda_library().free_memory(static_cast<int>(index));
+    const size_t bytes = cuda_library().free_memory(device_index(info));
+    return Napi::Number::New(info.Env(), static_cast<double>(bytes));
+  });
+}
+
+Napi::Value PeakCudaMemory(const Napi::CallbackInfo& info) {
+  return guarded(info, [&] {
+    const size_t bytes = cuda_library().peak_memory(device_index(info));
     return Napi::Number::New(info.Env(), static_cast<double>(bytes));
   });
 }
@@ -71,6 +82,7 @@ Napi::Value FreeCudaMemory(const Napi::CallbackInfo& info) {
 void define_cuda(Napi::Env env, Napi::Object exports) {
   exports.Set("openCuda", Napi::Function::New(env, OpenCuda, "openCuda"));
   exports.Set("freeCudaMemory", Napi::Function::New(env, FreeCudaMemory, "freeCudaMemory"));
+  exports.Set("peakCudaMemory", Napi::Function::New(env, PeakCudaMemory, "peakCudaMemory"));
 }
 
 }  // namespace medcoss::addon

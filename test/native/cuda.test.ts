@@ -67,4 +67,5 @@ t.test("libraries that do not load after all", { skip: gpu }, async (t) => {
   await refused(t, "cuda", fakeCuda(t, printing({ devices: [h100] })), /libc10_cuda.so/);
   t.throws(() => loadBinding().openCuda("/nowhere.so"), { code: "E_NO_CUDA" });
   t.throws(() => loadBinding().freeCudaMemory(0), { code: "E_NO_CUDA" });
+  t.throws(() => loadBinding().peakCudaMemory(0), { code: "E_NO_CUDA" });
 });

@@ -69,6 +69,13 @@ class Library final : public CudaLibrary {
     return free;
   }
 
+  std::size_t peak_memory(int index) override {
+    const auto stats =
+        c10::cuda::CUDACachingAllocator::getDeviceStats(static_cast<c10::DeviceIndex>(index));
+    const auto all = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
+    return static_cast<std::size_t>(stats.reserved_bytes[all].peak);
+  }
+
   void synchronize(int index) override {
     const c10::cuda::CUDAGuard guard(static_cast<c10::DeviceIndex>(index));
     cuda::check(cudaDeviceSynchronize(), "waiting for the device");

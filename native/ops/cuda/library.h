@@ -41,6 +41,8 @@ class CudaLibrary {
   virtual CudaDevice device(int index) = 0;
   /// Bytes that are free on a device. Starts it: a driver or device that is broken shows here.
   virtual std::size_t free_memory(int index) = 0;
+  /// The most bytes of a device that LibTorch has held for this process.
+  virtual std::size_t peak_memory(int index) = 0;
   /// Waits until everything that was started on a device is done.
   virtual void synchronize(int index) = 0;
 
