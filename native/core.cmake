@@ -12,11 +12,17 @@ set(MEDCOSS_CORE_SOURCES
     native/model/layers.cpp
     native/model/masking.cpp
     native/model/network.cpp
+    native/model/packed_text.cpp
     native/model/parameters.cpp
     native/model/patch_embedding.cpp
     native/model/patches.cpp
     native/model/text_embedding.cpp
+    native/ops/attention.cpp
     native/ops/block.cpp
+    native/ops/sequences.cpp
+    native/ops/shadows.cpp
+    native/ops/transformer_block.cpp
+    native/ops/transformer_block_backward.cpp
     native/ops/autograd/feature_distance.cpp
     native/ops/autograd/patch_loss.cpp
     native/ops/compare.cpp
@@ -24,6 +30,13 @@ set(MEDCOSS_CORE_SOURCES
     native/ops/compare_losses.cpp
     native/ops/compare_optimizer.cpp
     native/ops/compare_pictures.cpp
+    native/ops/autograd/stack_plan.cpp
+    native/ops/autograd/transformer_stack.cpp
+    native/ops/cpu/attention.cpp
+    native/ops/cpu/attention_anywhere.cpp
+    native/ops/cpu/attention_avx2.cpp
+    native/ops/cpu/attention_avx512.cpp
+    native/ops/cpu/attention_bf16.cpp
     native/ops/cpu/block_gelu.cpp
     native/ops/cpu/block_norm.cpp
     native/ops/cpu/feature_distance.cpp

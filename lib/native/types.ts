@@ -55,6 +55,8 @@ export interface NativeBehaviour {
   maskRatio: number;
   /** Probability that a residual branch is dropped for a sample in training. */
   dropPath: number;
+  /** Blocks as LibTorch's modules in place of the fused stack: the oracle of tests. Default: false. */
+  plainBlocks?: boolean;
 }
 
 export interface NativeOptimizer {

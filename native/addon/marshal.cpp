@@ -80,6 +80,7 @@ Behaviour read_behaviour(const Reader& behaviour) {
   result.distillation_include_padding = is_first("distillationPadding", "included", "excluded");
   result.mixup_real_spans = is_first("mixupText", "real-spans", "tokens-and-padding");
   result.move_idle_parameters = is_first("idleParameters", "move", "rest");
+  result.plain_blocks = behaviour.has("plainBlocks") && behaviour.flag("plainBlocks");
   result.mask_ratio = behaviour.number("maskRatio", 0, 1);
   result.drop_path = behaviour.number("dropPath", 0, 1);
   if (result.mask_ratio >= 1) behaviour.refuse("maskRatio", "a number below 1");

@@ -33,6 +33,11 @@ DecoderBlock::DecoderBlock(const Scope& scope, const ModelSize& size)
       fc1_(scope.within("mlp.fc1"), size.decoder_width, 4 * size.decoder_width),
       fc2_(scope.within("mlp.fc2"), 4 * size.decoder_width, size.decoder_width) {}
 
+BlockParameters DecoderBlock::parameters() const {
+  return {{norm1_.parameters(), qkv_.parameters(), proj_.parameters(), {}},
+          {norm2_.parameters(), fc1_.parameters(), fc2_.parameters(), {}}};
+}
+
 at::Tensor DecoderBlock::finish(const at::Tensor& x_BLD, const at::Tensor& attended) const {
   const at::Tensor x = x_BLD + proj_.forward(attended);
   return x + fc2_.forward(exact_gelu(fc1_.forward(norm2_.forward(x))));
@@ -88,11 +93,13 @@ DecoderTokens::DecoderTokens(const Scope& scope, const ModelSize& size, bool fix
                                  fixed_positions);
 }
 
-Decoder::Decoder(const Scope& scope, const ModelSize& size, DecoderTokens tokens)
+Decoder::Decoder(const Scope& scope, const ModelSize& size, DecoderTokens tokens, bool plain)
     : tokens_(std::move(tokens)),
       embed_(scope.within("decoder_embed"), size.encoder_width, size.decoder_width),
       text_positions_(
-          scope.add_table("decoder_pos_embed_1D.weight", {2, size.encoder_width}, 0.02)) {
+          scope.add_table("decoder_pos_embed_1D.weight", {2, size.encoder_width}, 0.02)),
+      heads_(size.decoder_heads),
+      plain_(plain) {
   blocks_.reserve(static_cast<size_t>(size.decoder_layers));
   for (int64_t i = 0; i < size.decoder_layers; ++i) {
     blocks_.emplace_back(scope.within("decoder_blocks." + std::to_string(i)), size);
@@ -101,6 +108,29 @@ Decoder::Decoder(const Scope& scope, const ModelSize& size, DecoderTokens tokens
   norm_ = LayerNorm(scope.within("decoder_norm"), size.decoder_width, norm_epsilon);
   predict_2d_ = Linear(scope.within("decoder_pred_2D"), size.decoder_width, pixels * 3);
   predict_3d_ = Linear(scope.within("decoder_pred_3D"), size.decoder_width, pixels * patch_edge);
+}
+
+// The stream's rows are those of the tokens that were seen, then one per place of a patch: removed
+// patches share theirs.
+at::Tensor Decoder::run_stack(const at::Tensor& x_BSD, const at::Tensor& filler_LD,
+                              const at::Tensor& removed_BR, int64_t wanted) const {
+  const int64_t batch = x_BSD.size(0);
+  const int64_t seen = x_BSD.size(1);
+  const int64_t tokens = seen + removed_BR.size(1);
+  const auto options = removed_BR.options();
+  const at::Tensor seen_rows = at::arange(batch * seen, options).view({batch, seen});
+  const at::Tensor expand_N = at::cat({seen_rows, removed_BR + batch * seen}, 1).flatten();
+  StackInput input(at::cat({x_BSD.flatten(0, 1), filler_LD}), Sequences::equal(batch, tokens),
+                   heads_, product_type(x_BSD));
+  input.expand_N = expand_N;
+  if (wanted < tokens) {
+    const at::Tensor rows = at::arange(batch * tokens, options).view({batch, tokens});
+    input.wanted = {rows.slice(1, tokens - wanted).flatten(), Sequences::equal(batch, wanted)};
+  }
+  std::vector<BlockParameters> blocks;
+  blocks.reserve(blocks_.size());
+  for (const DecoderBlock& block : blocks_) blocks.push_back(block.parameters());
+  return transformer_stack(input, blocks, shadows_).view({batch, wanted, -1});
 }
 
 at::Tensor Decoder::run(const at::Tensor& encoded, const Masking& masking, VisualKind kind,
@@ -112,6 +142,7 @@ at::Tensor Decoder::run(const at::Tensor& encoded, const Masking& masking, Visua
   const at::Tensor seen = at::cat({first, masking.kept_BK + 1}, 1);
   const at::Tensor x_BSD = embed_.forward(encoded) + at::embedding(positions, seen);
   const at::Tensor filler_LD = tokens_.mask_token.select(0, 0) + positions.slice(0, 1);
+  if (!plain_ && x_BSD.is_cpu()) return run_stack(x_BSD, filler_LD, masking.removed_BR, wanted);
   at::Tensor x = blocks_.front().forward_first(x_BSD, filler_LD, masking.removed_BR);
   for (size_t i = 1; i + 1 < blocks_.size(); ++i) x = blocks_[i].forward(x);
   if (blocks_.size() > 1) return blocks_.back().forward_last(x, wanted);

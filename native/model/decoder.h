@@ -14,12 +14,14 @@
 #include "model/masking.h"
 #include "model/patch_embedding.h"
 #include "model/size.h"
+#include "ops/autograd/transformer_stack.h"
 
 namespace medcoss {
 
 class DecoderBlock {
  public:
   DecoderBlock(const Scope& scope, const ModelSize& size);
+  BlockParameters parameters() const;
   at::Tensor forward(const at::Tensor& x_BLD) const;
   /// The same for the first block, whose removed patches differ between samples by their place
   /// alone: their projections are computed once per place, from `filler_LD`.
@@ -50,7 +52,8 @@ struct DecoderTokens {
 
 class Decoder {
  public:
-  Decoder(const Scope& scope, const ModelSize& size, DecoderTokens tokens);
+  /// `plain`: ATen's modules in place of the stack of blocks.
+  Decoder(const Scope& scope, const ModelSize& size, DecoderTokens tokens, bool plain);
   /// Encoder output [B,1+K,W] to hidden states of the removed patches [B,R,D], of which there is at
   /// least one.
   at::Tensor forward(const at::Tensor& encoded, const Masking& masking, VisualKind kind) const;
@@ -60,8 +63,12 @@ class Decoder {
   at::Tensor predict(const at::Tensor& hidden_ND, VisualKind kind) const;
   /// Row 0 is what the published code adds to every position before the language head.
   const at::Tensor& text_positions() const { return text_positions_; }
+  /// To be called whenever parameters have changed.
+  void forget_shadows() const { shadows_.forget(); }
 
  private:
+  at::Tensor run_stack(const at::Tensor& x_BSD, const at::Tensor& filler_LD,
+                       const at::Tensor& removed_BR, int64_t wanted) const;
   at::Tensor run(const at::Tensor& encoded, const Masking& masking, VisualKind kind,
                  int64_t wanted) const;
 
@@ -71,6 +78,9 @@ class Decoder {
   std::vector<DecoderBlock> blocks_;
   LayerNorm norm_;
   Linear predict_2d_, predict_3d_;
+  int64_t heads_;
+  bool plain_;
+  mutable Shadows shadows_;
 };
 
 }  // namespace medcoss

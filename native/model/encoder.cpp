@@ -84,7 +84,13 @@ at::Tensor EncoderLayer::feed_forward(const at::Tensor& x_BLW) const {
   return linear2_.forward(exact_gelu(linear1_.forward(norm2_.forward(x_BLW))));
 }
 
-Encoder::Encoder(const Scope& scope, const ModelSize& size) {
+BlockParameters EncoderLayer::parameters() const {
+  return {{norm1_.parameters(), {in_weight_, in_bias_}, out_.parameters(), gamma_1_},
+          {norm2_.parameters(), linear1_.parameters(), linear2_.parameters(), gamma_2_}};
+}
+
+Encoder::Encoder(const Scope& scope, const ModelSize& size, bool plain)
+    : heads_(size.encoder_heads), plain_(plain) {
   const Scope layers = scope.within("layers");
   layers_.reserve(static_cast<size_t>(size.encoder_layers));
   for (int64_t i = 0; i < size.encoder_layers; ++i) {
@@ -108,13 +114,32 @@ at::Tensor Encoder::run(at::Tensor x_BLW, const at::Tensor& mask, const Stochast
   return x_BLW;
 }
 
+at::Tensor Encoder::forward_packed(const at::Tensor& x_NW, const Sequences& sequences,
+                                   const WantedRows& wanted, const Stochastic& stochastic) const {
+  StackInput input(x_NW, sequences, heads_, product_type(x_NW));
+  input.wanted = wanted;
+  input.drop = {stochastic.survivors, 1 / (1 - stochastic.drop_rate), stochastic.scale_SB};
+  std::vector<BlockParameters> blocks;
+  blocks.reserve(layers_.size());
+  for (const EncoderLayer& layer : layers_) blocks.push_back(layer.parameters());
+  return transformer_stack(input, blocks, shadows_);
+}
+
 at::Tensor Encoder::forward(const at::Tensor& x_BLW, const at::Tensor& mask,
                             const Stochastic& stochastic) const {
+  if (fuses(x_BLW, mask)) {
+    const Sequences sequences = Sequences::equal(x_BLW.size(0), x_BLW.size(1));
+    return forward_packed(x_BLW.flatten(0, 1), sequences, {}, stochastic).view(x_BLW.sizes());
+  }
   return run(x_BLW, mask, stochastic, layers_.size());
 }
 
 at::Tensor Encoder::forward_rows(const at::Tensor& x_BLW, const at::Tensor& mask,
                                  const Stochastic& stochastic, const at::Tensor& position_N) const {
+  if (fuses(x_BLW, mask)) {
+    const Sequences sequences = Sequences::equal(x_BLW.size(0), x_BLW.size(1));
+    return forward_packed(x_BLW.flatten(0, 1), sequences, {position_N, {}}, stochastic);
+  }
   const size_t last = layers_.size() - 1;
   const at::Tensor x = run(x_BLW, mask, stochastic, last);
   const at::Tensor sample_N = position_N.floor_divide(x_BLW.size(1));

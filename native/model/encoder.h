@@ -12,6 +12,7 @@
 
 #include "model/layers.h"
 #include "model/size.h"
+#include "ops/autograd/transformer_stack.h"
 
 namespace medcoss {
 
@@ -42,6 +43,7 @@ class EncoderLayer {
   at::Tensor feed_forward(const at::Tensor& x_BLW) const;
   /// The whole layer for some rows only: [N,W].
   at::Tensor rows(const at::Tensor& x_BLW, const at::Tensor& mask, const RowWeights& weights) const;
+  BlockParameters parameters() const;
   const at::Tensor& attention_scale() const { return gamma_1_; }
   const at::Tensor& feed_forward_scale() const { return gamma_2_; }
 
@@ -57,20 +59,32 @@ class EncoderLayer {
 
 class Encoder {
  public:
-  Encoder(const Scope& scope, const ModelSize& size);
+  /// `plain`: ATen's modules also where the stack of blocks would do.
+  Encoder(const Scope& scope, const ModelSize& size, bool plain);
   /// [B,L,W] to [B,L,W]; `mask` is additive and broadcasts to [B,heads,L,L] (undefined: none).
   at::Tensor forward(const at::Tensor& x_BLW, const at::Tensor& mask,
                      const Stochastic& stochastic) const;
   /// Rows of the same output at flat positions [N] of [B L]: the last layer computes no others.
   at::Tensor forward_rows(const at::Tensor& x_BLW, const at::Tensor& mask,
                           const Stochastic& stochastic, const at::Tensor& position_N) const;
+  /// Rows [N,W] of sequences without padding to the rows that are wanted.
+  at::Tensor forward_packed(const at::Tensor& x_NW, const Sequences& sequences,
+                            const WantedRows& wanted, const Stochastic& stochastic) const;
+  /// To be called whenever parameters have changed.
+  void forget_shadows() const { shadows_.forget(); }
   int64_t layers() const { return static_cast<int64_t>(layers_.size()); }
 
  private:
+  bool fuses(const at::Tensor& x, const at::Tensor& mask) const {
+    return !plain_ && !mask.defined() && x.is_cpu();
+  }
   at::Tensor run(at::Tensor x_BLW, const at::Tensor& mask, const Stochastic& stochastic,
                  size_t layers) const;
 
+  int64_t heads_;
+  bool plain_;
   std::vector<EncoderLayer> layers_;
+  mutable Shadows shadows_;
 };
 
 }  // namespace medcoss

@@ -1,5 +1,6 @@
 #include "model/layers.h"
 
+#include <ATen/autocast_mode.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
@@ -38,6 +39,12 @@ LayerNorm::LayerNorm(const Scope& scope, int64_t width, double norm_epsilon)
 
 at::Tensor LayerNorm::forward(const at::Tensor& x) const {
   return at::layer_norm(x, weight.sizes(), weight, bias, epsilon);
+}
+
+at::ScalarType product_type(const at::Tensor& x) {
+  const auto device = x.device().type();
+  return at::autocast::is_autocast_enabled(device) ? at::autocast::get_autocast_dtype(device)
+                                                   : at::kFloat;
 }
 
 at::Tensor exact_gelu(const at::Tensor& x) {

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "model/parameters.h"
+#include "ops/transformer_block.h"
 
 namespace medcoss {
 
@@ -20,6 +21,7 @@ struct Linear {
   /// Xavier weights and zero bias.
   Linear(const Scope& scope, int64_t inputs, int64_t outputs);
   at::Tensor forward(const at::Tensor& x) const;
+  Affine parameters() const { return {weight, bias}; }
 };
 
 struct LayerNorm {
@@ -30,7 +32,11 @@ struct LayerNorm {
   LayerNorm() = default;
   LayerNorm(const Scope& scope, int64_t width, double epsilon);
   at::Tensor forward(const at::Tensor& x) const;
+  Norm parameters() const { return {weight, bias, epsilon}; }
 };
+
+/// The type of matrix products as autocast has it: what a stack of blocks is told.
+at::ScalarType product_type(const at::Tensor& x);
 
 /// The erf form.
 at::Tensor exact_gelu(const at::Tensor& x);

@@ -1,6 +1,10 @@
 #include "model/network.h"
 
 #include <ATen/ops/cat.h>
+#include <ATen/ops/index_copy.h>
+#include <ATen/ops/zeros.h>
+
+#include "model/packed_text.h"
 
 namespace medcoss {
 namespace {
@@ -13,8 +17,8 @@ std::optional<DecoderTokens> tokens_for(Network::Role role, const Scope& scope,
 
 }  // namespace
 
-Network::Heads::Heads(const Scope& scope, const ModelSize& size, DecoderTokens tokens)
-    : decoder(scope, size, std::move(tokens)), words(scope.within("mlm_head"), size) {}
+Network::Heads::Heads(const Scope& scope, const ModelSize& size, DecoderTokens tokens, bool plain)
+    : decoder(scope, size, std::move(tokens), plain), words(scope.within("mlm_head"), size) {}
 
 Network::Network(const ModelSize& size, const Behaviour& behaviour, Role role, at::Device device)
     : size_(size),
@@ -22,10 +26,19 @@ Network::Network(const ModelSize& size, const Behaviour& behaviour, Role role, a
       scope_(parameters_, role == Role::student, device),
       class_token_(scope_.add_table("cls_token", {1, 1, size.encoder_width}, 0.02)),
       decoder_tokens_(tokens_for(role, scope_, size, behaviour)),
-      encoder_(scope_.within("fused_encoder"), size),
+      encoder_(scope_.within("fused_encoder"), size, behaviour.plain_blocks),
       text_(scope_.within("token_embed"), size),
       patches_(scope_.within("video_embed"), size) {
-  if (role == Role::student) heads_.emplace(scope_, size, *decoder_tokens_);
+  if (role == Role::student) heads_.emplace(scope_, size, *decoder_tokens_, behaviour.plain_blocks);
+}
+
+void Network::parameters_changed() const {
+  encoder_.forget_shadows();
+  if (heads_) heads_->decoder.forget_shadows();
+}
+
+bool Network::packs(const TextInput& input) const {
+  return packs_texts(behaviour_) && input.real_BL.is_cpu() && !input.full;
 }
 
 at::Tensor Network::encode_visual(const VisualInput& input, const Masking& masking,
@@ -38,12 +51,29 @@ at::Tensor Network::encode_visual(const VisualInput& input, const Masking& maski
 }
 
 at::Tensor Network::encode_text(const TextInput& input, const Stochastic& stochastic) const {
+  if (packs(input)) {
+    const PackedText text(input);
+    const at::Tensor rows = encoder_.forward_packed(text_.forward(text.ids_N, text.place_N),
+                                                    text.sequences, {}, stochastic);
+    const int64_t count = input.real_BL.numel();
+    return at::zeros({count, rows.size(1)}, rows.options())
+        .index_copy(0, text.row_N, rows)
+        .view({input.real_BL.size(0), input.real_BL.size(1), rows.size(1)});
+  }
   const at::Tensor mask = text_attention_mask(input, size_.encoder_heads, behaviour_);
   return encoder_.forward(text_.forward(input.ids_BL), mask, stochastic);
 }
 
 at::Tensor Network::encode_text_rows(const TextInput& input, const Stochastic& stochastic,
                                      const at::Tensor& position_N) const {
+  if (packs_texts(behaviour_) && input.real_BL.is_cpu()) {
+    const PackedText text(input);
+    const WantedRows wanted = text.wanted(input, position_N);
+    if (wanted.row_Q.defined()) {
+      return encoder_.forward_packed(text_.forward(text.ids_N, text.place_N), text.sequences,
+                                     wanted, stochastic);
+    }
+  }
   const at::Tensor mask = text_attention_mask(input, size_.encoder_heads, behaviour_);
   return encoder_.forward_rows(text_.forward(input.ids_BL), mask, stochastic, position_N);
 }

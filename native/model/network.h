@@ -27,6 +27,8 @@ class Network {
   const ParameterList& parameters() const { return parameters_; }
   const ModelSize& size() const { return size_; }
   const Behaviour& behaviour() const { return behaviour_; }
+  /// To be called whenever values of parameters have changed, once a pass has been made.
+  void parameters_changed() const;
 
   /// [B,1+K,W], the class token first.
   at::Tensor encode_visual(const VisualInput& input, const Masking& masking,
@@ -41,10 +43,12 @@ class Network {
   const Decoder& decoder() const { return heads_->decoder; }
 
  private:
+  bool packs(const TextInput& input) const;
+
   struct Heads {
     Decoder decoder;
     LanguageHead words;
-    Heads(const Scope& scope, const ModelSize& size, DecoderTokens tokens);
+    Heads(const Scope& scope, const ModelSize& size, DecoderTokens tokens, bool plain);
   };
 
   ModelSize size_;

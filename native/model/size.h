@@ -51,6 +51,8 @@ struct Behaviour {
   double mask_ratio = 0.75;
   /// Probability that a residual branch is dropped for a sample in training.
   double drop_path = 0.1;
+  /// Blocks as ATen's modules in place of the fused stack: the tests' oracle.
+  bool plain_blocks = false;
 };
 
 }  // namespace medcoss

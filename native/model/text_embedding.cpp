@@ -29,6 +29,11 @@ at::Tensor TextEmbedding::forward(const at::Tensor& ids_BL) const {
   return norm_.forward(at::embedding(tokens_, ids_BL) + added);
 }
 
+at::Tensor TextEmbedding::forward(const at::Tensor& ids_N, const at::Tensor& place_N) const {
+  const at::Tensor added = at::embedding(positions_, place_N) + types_.select(0, 0);
+  return norm_.forward(at::embedding(tokens_, ids_N) + added);
+}
+
 at::Tensor text_attention_mask(const TextInput& input, int64_t heads, const Behaviour& behaviour) {
   const at::Tensor& real_BL = input.real_BL;
   const int64_t batch = real_BL.size(0);

@@ -24,6 +24,8 @@ class TextEmbedding {
   TextEmbedding(const Scope& scope, const ModelSize& size);
   /// [B,L] ids to [B,L,W].
   at::Tensor forward(const at::Tensor& ids_BL) const;
+  /// Single tokens [N] at their places [N]: [N,W].
+  at::Tensor forward(const at::Tensor& ids_N, const at::Tensor& place_N) const;
 
  private:
   at::Tensor tokens_;

@@ -1,5 +1,7 @@
 #include "ops/block.h"
 
+#include <ATen/ops/index_add.h>
+
 #include <utility>
 
 #include "ops/cpu/block.h"
@@ -62,6 +64,11 @@ GeluGradients bias_gelu_backward(const at::Tensor& da_NH, const at::Tensor& u_NH
                                  const at::Tensor& bias_H) {
   if (da_NH.is_cuda()) return gpu().bias_gelu_backward(da_NH, u_NH, bias_H);
   return cpu::bias_gelu_backward(da_NH, u_NH, bias_H);
+}
+
+void add_rows(const at::Tensor& x_NW, const at::Tensor& row_M, const at::Tensor& y_MW) {
+  if (x_NW.is_cpu()) return cpu::add_rows(x_NW, row_M, y_MW);
+  x_NW.index_add_(0, row_M, y_MW);
 }
 
 at::Tensor column_sums(const at::Tensor& x_NW) {

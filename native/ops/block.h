@@ -23,6 +23,9 @@ struct Norm {
 /// contiguous.
 struct BranchScale {
   at::Tensor gamma_W, scale_B;
+  /// The rows of the stream that have the branch, int64, each once; undefined: all. On the CPU, and
+  /// not in `residual_layer_norm`.
+  at::Tensor row_M = {};
 };
 
 struct Normed {
@@ -72,7 +75,8 @@ std::pair<NormGradients, BranchGradients> residual_layer_norm_backward(
     const at::Tensor& dy_NW, const at::Tensor& dx_residual_NW, const ResidualNormed& after,
     const at::Tensor& branch_NW, const BranchScale& scale, const Norm& norm);
 
-/// Gradients of the branch in `residual_add`; that of x is `dx_NW` itself.
+/// Gradients of the branch in `residual_add`; that of x is `dx_NW` itself. dbranch has the branch's
+/// rows.
 BranchGradients residual_add_backward(const at::Tensor& dx_NW, const at::Tensor& branch_NW,
                                       const BranchScale& scale);
 
@@ -80,6 +84,9 @@ BranchGradients residual_add_backward(const at::Tensor& dx_NW, const at::Tensor&
 at::Tensor bias_gelu(const at::Tensor& u_NH, const at::Tensor& bias_H);
 GeluGradients bias_gelu_backward(const at::Tensor& da_NH, const at::Tensor& u_NH,
                                  const at::Tensor& bias_H);
+
+/// x[row_M] += y, each row once.
+void add_rows(const at::Tensor& x_NW, const at::Tensor& row_M, const at::Tensor& y_MW);
 
 /// Sums [W] over rows of T.
 at::Tensor column_sums(const at::Tensor& x_NW);

@@ -93,6 +93,7 @@ at::Tensor Trainer::State::update(const StepInputs& inputs) {
   const at::NoGradGuard no_grad;
   loss = loss.detach();
   const at::Tensor outcome = optimizer.step(inputs.learning_rate, loss);
+  student.parameters_changed();
   clear_gradients();
   return at::cat({loss.to(at::kDouble).view(1), outcome});
 }
@@ -157,6 +158,7 @@ void Trainer::load(const std::string& directory) {
   // Graphs hold the moments that there were.
   if (state_->device_steps) state_->device_steps->forget();
   load_model(state_->student, directory + "/model.safetensors");
+  state_->student.parameters_changed();
   state_->optimizer.load(moments);
 }
 

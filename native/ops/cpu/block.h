@@ -20,6 +20,7 @@ BranchGradients residual_add_backward(const at::Tensor& dx_NW, const at::Tensor&
 at::Tensor bias_gelu(const at::Tensor& u_NH, const at::Tensor& bias_H);
 GeluGradients bias_gelu_backward(const at::Tensor& da_NH, const at::Tensor& u_NH,
                                  const at::Tensor& bias_H);
+void add_rows(const at::Tensor& x_NW, const at::Tensor& row_M, const at::Tensor& y_MW);
 at::Tensor column_sums(const at::Tensor& x_NW);
 
 }  // namespace medcoss::cpu

@@ -18,12 +18,16 @@ at::Tensor gamma_of(const BranchScale& scale, int64_t width) {
   return scale.gamma_W.defined() ? scale.gamma_W : at::ones({width}, at::kFloat);
 }
 
+const int64_t* places_of(const at::Tensor& row_M) {
+  return row_M.defined() ? row_M.const_data_ptr<int64_t>() : nullptr;
+}
+
 template <typename T>
 BranchRows<T> branch_rows(const at::Tensor& branch_NW, const at::Tensor& gamma_W,
-                          const at::Tensor& scale_B) {
-  const int64_t samples = scale_B.defined() ? scale_B.size(0) : 1;
-  return {values<T>(branch_NW), floats(gamma_W), floats(scale_B),
-          std::max<int64_t>(1, branch_NW.size(0) / samples)};
+                          const BranchScale& scale) {
+  const int64_t samples = scale.scale_B.defined() ? scale.scale_B.size(0) : 1;
+  return {values<T>(branch_NW), floats(gamma_W), floats(scale.scale_B),
+          std::max<int64_t>(1, branch_NW.size(0) / samples), places_of(scale.row_M)};
 }
 
 Normed empty_normed(const at::Tensor& x_NW, at::ScalarType type) {
@@ -81,7 +85,7 @@ struct BranchBlocks {
     return {branch_NW.size(1),
             branch_NW.size(0),
             floats(dx_NW),
-            branch_rows<T>(branch_NW, gamma_W, scale.scale_B),
+            branch_rows<T>(branch_NW, gamma_W, scale),
             mutable_values<T>(dbranch_NW),
             mutable_floats(dgamma)};
   }
@@ -108,8 +112,7 @@ ResidualNormed residual_layer_norm(const at::Tensor& x_NW, const at::Tensor& bra
   const at::Tensor gamma_W = gamma_of(scale, width);
   for_type(branch_NW.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    const ResidualRows<T> residual{width, floats(x_NW),
-                                   branch_rows<T>(branch_NW, gamma_W, scale.scale_B),
+    const ResidualRows<T> residual{width, floats(x_NW), branch_rows<T>(branch_NW, gamma_W, scale),
                                    mutable_floats(out.x_NW)};
     run_rows(ResidualNormRows<T>{residual, norm_rows<T>(out.x_NW, norm, out.normed)}, x_NW.size(0),
              width);
@@ -120,15 +123,24 @@ ResidualNormed residual_layer_norm(const at::Tensor& x_NW, const at::Tensor& bra
 at::Tensor residual_add(const at::Tensor& x_NW, const at::Tensor& branch_NW,
                         const BranchScale& scale) {
   const int64_t width = x_NW.size(1);
-  at::Tensor x_new = at::empty_like(x_NW);
+  at::Tensor x_new = scale.row_M.defined() ? x_NW.clone() : at::empty_like(x_NW);
+  const float* from = scale.row_M.defined() ? floats(x_new) : floats(x_NW);
   const at::Tensor gamma_W = gamma_of(scale, width);
   for_type(branch_NW.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    run_rows(ResidualRows<T>{width, floats(x_NW), branch_rows<T>(branch_NW, gamma_W, scale.scale_B),
+    run_rows(ResidualRows<T>{width, from, branch_rows<T>(branch_NW, gamma_W, scale),
                              mutable_floats(x_new)},
-             x_NW.size(0), width);
+             branch_NW.size(0), width);
   });
   return x_new;
+}
+
+void add_rows(const at::Tensor& x_NW, const at::Tensor& row_M, const at::Tensor& y_MW) {
+  for_type(y_MW.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    run_rows(AddedRows<T>{x_NW.size(1), places_of(row_M), values<T>(y_MW), mutable_floats(x_NW)},
+             y_MW.size(0), x_NW.size(1));
+  });
 }
 
 NormGradients layer_norm_backward(const at::Tensor& dy_NW, const at::Tensor& dx_residual_NW,

@@ -14,20 +14,24 @@ namespace medcoss {
 constexpr int64_t sum_rows = 32;
 
 /// A branch on its way into the residual stream. `gamma` [W]; `scale`, a factor per
-/// `rows_per_sample` rows, may be null: 1.
+/// `rows_per_sample` rows, may be null: 1; `places`, the rows of the stream that it joins, may be
+/// null: its own.
 template <typename T>
 struct BranchRows {
   const T* branch;
   const float* gamma;
   const float* scale;
   int64_t rows_per_sample;
+  const int64_t* places;
+
+  MEDCOSS_ROWS int64_t place(int64_t row) const { return places == nullptr ? row : places[row]; }
 
   MEDCOSS_ROWS float factor(int64_t row) const {
     return scale == nullptr ? 1.0F : scale[row / rows_per_sample];
   }
 };
 
-/// x_new = x + scale gamma branch.
+/// x_new = x + scale gamma branch. Where the branch has places, x_new holds x already.
 template <typename T>
 struct ResidualRows {
   int64_t width;
@@ -45,6 +49,15 @@ struct NormRows {
   float epsilon;
   T* y;
   float *mean, *rstd;
+};
+
+/// x[places] += y.
+template <typename T>
+struct AddedRows {
+  int64_t width;
+  const int64_t* places;
+  const T* y;
+  float* x;
 };
 
 /// Both in one pass.
@@ -90,10 +103,11 @@ struct ResidualNormBackwardBlocks {
 template <typename T>
 MEDCOSS_ROWS void residual_row(const ResidualRows<T>& a, int64_t row) {
   const int64_t width = a.width;
-  const float* __restrict x = a.x + row * width;
+  const int64_t place = a.add.place(row);
+  const float* x = a.x + place * width;
   const T* __restrict branch = a.add.branch + row * width;
   const float* __restrict gamma = a.add.gamma;
-  float* __restrict x_new = a.x_new + row * width;
+  float* x_new = a.x_new + place * width;
   const float factor = a.add.factor(row);
 #pragma omp simd
   for (int64_t i = 0; i < width; ++i) x_new[i] = x[i] + factor * gamma[i] * load(branch + i);
@@ -167,7 +181,7 @@ template <typename T>
 MEDCOSS_ROWS void branch_backward_row(const BranchBackwardBlocks<T>& a, int64_t row,
                                       float* __restrict dgamma) {
   const int64_t width = a.width;
-  const float* __restrict dx = a.dx + row * width;
+  const float* __restrict dx = a.dx + a.add.place(row) * width;
   const T* __restrict branch = a.add.branch + row * width;
   const float* __restrict gamma = a.add.gamma;
   T* __restrict dbranch = a.dbranch + row * width;
@@ -183,6 +197,16 @@ MEDCOSS_ROWS void branch_backward_row(const BranchBackwardBlocks<T>& a, int64_t 
 template <typename T>
 MEDCOSS_ROWS void rows(const ResidualRows<T>& a, int64_t begin, int64_t end) {
   for (int64_t row = begin; row < end; ++row) residual_row(a, row);
+}
+
+template <typename T>
+MEDCOSS_ROWS void rows(const AddedRows<T>& a, int64_t begin, int64_t end) {
+  for (int64_t row = begin; row < end; ++row) {
+    const T* __restrict y = a.y + row * a.width;
+    float* __restrict x = a.x + a.places[row] * a.width;
+#pragma omp simd
+    for (int64_t i = 0; i < a.width; ++i) x[i] += load(y + i);
+  }
 }
 
 template <typename T>

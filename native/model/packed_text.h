@@ -1,0 +1,30 @@
+// Texts without their padding: the real tokens of a batch, one text after another.
+//
+// Exact for every real token where a query sees the real tokens of its own text and nothing else.
+// Shape letters: B batch, L tokens, N real tokens of all texts, Q wanted ones.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "model/text_embedding.h"
+#include "ops/autograd/transformer_stack.h"
+
+namespace medcoss {
+
+struct PackedText {
+  at::Tensor row_N;  // int64, flat places in [B L], rising
+  at::Tensor ids_N;  // int64
+  /// Place of a token in its text, int64.
+  at::Tensor place_N;
+  Sequences sequences;
+
+  /// Of a batch on the CPU.
+  explicit PackedText(const TextInput& input);
+  /// Real tokens at flat places [Q] of [B L], rising. No sequences where one of them is not real.
+  WantedRows wanted(const TextInput& input, const at::Tensor& position_Q) const;
+};
+
+/// Whether texts of a preset may be packed: padding is neither seen nor asked for.
+bool packs_texts(const Behaviour& behaviour);
+
+}  // namespace medcoss

@@ -1,0 +1,28 @@
+// Copies of a network's weights in the type of its matrix products, made once per step.
+//
+// Invariant: a copy is made again before its first use after `forget`; where the type is that of
+// the weights, they themselves are used.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <unordered_map>
+
+namespace medcoss {
+
+class Shadows {
+ public:
+  /// `master` in `type`; the memory stays the same from step to step.
+  at::Tensor of(const at::Tensor& master, at::ScalarType type);
+  /// To be called whenever weights have changed.
+  void forget();
+
+ private:
+  struct Copy {
+    at::Tensor tensor;
+    bool fresh = false;
+  };
+  std::unordered_map<const c10::TensorImpl*, Copy> copies_;
+};
+
+}  // namespace medcoss

@@ -1,0 +1,162 @@
+#include <ATen/ops/cat.h>
+#include <ATen/ops/embedding_dense_backward.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+
+#include <tuple>
+#include <utility>
+
+#include "ops/transformer_block.h"
+
+namespace medcoss {
+namespace {
+
+// Places in HalfGradients.
+enum { norm_weight, norm_bias, first_weight, first_bias, second_weight, second_bias, gamma };
+
+// dy^T x, float32.
+at::Tensor weight_gradient(const at::Tensor& dy, const at::Tensor& x) {
+  return at::mm(dy.t(), x).to(at::kFloat);
+}
+
+// Sums of the rows that were copies of one row, float32.
+at::Tensor gathered(const at::Tensor& d_NW, const at::Tensor& expand_N, int64_t rows) {
+  return at::embedding_dense_backward(d_NW.to(at::kFloat), expand_N, rows, -1, false);
+}
+
+}  // namespace
+
+HalfGradients TransformerHalf::zeros() const {
+  const HalfParameters& p = parameters_;
+  HalfGradients gradients;
+  const std::array<at::Tensor, 7> like = {p.norm.weight_W, p.norm.bias_W,   p.first.weight,
+                                          p.first.bias,    p.second.weight, p.second.bias,
+                                          p.gamma_W};
+  for (size_t i = 0; i < like.size(); ++i) {
+    if (like[i].defined()) gradients[i] = at::zeros_like(like[i]);
+  }
+  return gradients;
+}
+
+// The gradients of the half's branch: made by the norm behind it, or here.
+BranchGradients TransformerHalf::branch_backward(const SavedHalf& saved,
+                                                 BackwardStream& stream) const {
+  if (stream.branch.dbranch_NW.defined()) return std::exchange(stream.branch, {});
+  const Addition& addition = saved.addition;
+  if (addition.branch_MW.defined()) {
+    return residual_add_backward(stream.dx_NW, addition.branch_MW, addition.scale);
+  }
+  const at::Tensor dbranch = stream.dx_NW.to(type_);
+  if (!addition.scale.scale_B.defined()) return {dbranch, {}};
+  // Without layer scale the branch's values have no part in its gradient.
+  return residual_add_backward(stream.dx_NW, dbranch, addition.scale);
+}
+
+void TransformerHalf::enter_backward(const SavedHalf& saved, const at::Tensor& dy_MW,
+                                     BackwardStream& stream, HalfGradients& gradients) const {
+  NormGradients normed;
+  if (saved.joined) {
+    const at::Tensor& branch = saved.joined->branch_MW;
+    std::tie(normed, stream.branch) = residual_layer_norm_backward(
+        dy_MW, stream.dx_NW, saved.normed, branch.defined() ? branch : dy_MW, saved.joined->scale,
+        parameters_.norm);
+    stream.dx_NW = normed.dx_NW;
+  } else if (plan_.row_M.defined()) {
+    normed =
+        layer_norm_backward(dy_MW, {}, saved.normed.x_NW, saved.normed.normed, parameters_.norm);
+    add_rows(stream.dx_NW, plan_.row_M, normed.dx_NW);
+  } else {
+    normed = layer_norm_backward(dy_MW, stream.dx_NW, saved.normed.x_NW, saved.normed.normed,
+                                 parameters_.norm);
+    stream.dx_NW = normed.dx_NW;
+  }
+  gradients[norm_weight] = normed.dweight_W;
+  gradients[norm_bias] = normed.dbias_W;
+}
+
+// Takes the gradient of the branch back through the projection that made it from `in`.
+void TransformerHalf::second_backward(const at::Tensor& dbranch, const at::Tensor& in,
+                                      HalfGradients& gradients) const {
+  gradients[second_weight] = weight_gradient(dbranch, in);
+  gradients[second_bias] = column_sums(dbranch);
+}
+
+at::Tensor TransformerHalf::projections_backward(const SavedHalf& saved, const at::Tensor& y_MW,
+                                                 const at::Tensor& dq, const at::Tensor& dprojected,
+                                                 HalfGradients& gradients) const {
+  const at::Tensor weight = of(parameters_.first.weight);
+  if (!saved.q_QW.defined()) {
+    gradients[first_weight] = weight_gradient(dprojected, y_MW);
+    gradients[first_bias] = column_sums(dprojected);
+    return at::mm(dprojected, weight);
+  }
+  const int64_t width = y_MW.size(1);
+  gradients[first_weight] = at::cat({weight_gradient(dq, y_MW.index_select(0, plan_.query_Q)),
+                                     weight_gradient(dprojected, y_MW)});
+  gradients[first_bias] = at::cat({column_sums(dq), column_sums(dprojected)});
+  at::Tensor dy = at::mm(dprojected, weight.slice(0, width));
+  dy.index_add_(0, plan_.query_Q, at::mm(dq, weight.slice(0, 0, width)));
+  return dy;
+}
+
+// The gradient of the rows that came in, from that of the rows that went on.
+void TransformerHalf::keep_rows_backward(BackwardStream& stream) const {
+  if (!plan_.keep.defined()) return;
+  const at::Tensor kept = stream.dx_NW;
+  stream.dx_NW = at::zeros({plan_.rows, kept.size(1)}, kept.options());
+  add_rows(stream.dx_NW, plan_.keep, kept);
+}
+
+HalfGradients TransformerHalf::attention_backward(const SavedHalf& saved, int64_t heads,
+                                                  BackwardStream& stream) const {
+  if (plan_.skipped) {
+    keep_rows_backward(stream);
+    return zeros();
+  }
+  HalfGradients gradients;
+  const BranchGradients branch = branch_backward(saved, stream);
+  gradients[gamma] = branch.dgamma_W;
+  at::Tensor out = saved.attended.out_QW;
+  if (selects_outputs()) out = out.index_select(0, plan_.keep);
+  second_backward(branch.dbranch_NW, out, gradients);
+  at::Tensor dout = at::mm(branch.dbranch_NW, of(parameters_.second.weight));
+  if (selects_outputs()) {
+    dout = at::zeros_like(saved.attended.out_QW).index_add_(0, plan_.keep, dout);
+  }
+  const at::Tensor dq = saved.q_QW.defined() ? at::empty_like(saved.q_QW) : at::Tensor();
+  at::Tensor dprojected = at::empty_like(saved.projected);
+  const AttentionInput to = packed(dq, dprojected, heads);
+  medcoss::attention_backward(packed(saved.q_QW, saved.projected, heads), saved.attended, dout,
+                              {to.q_QW, to.k_KW, to.v_KW});
+  keep_rows_backward(stream);
+  if (plan_.expand_N.defined()) {
+    const int64_t rows = saved.normed.x_NW.size(0);
+    dprojected = gathered(dprojected, plan_.expand_N, rows).to(type_);
+    stream.dx_NW = gathered(stream.dx_NW, plan_.expand_N, rows);
+  }
+  const at::Tensor y = layer_norm(saved.normed.x_NW, parameters_.norm, type_).y_NW;
+  enter_backward(saved, projections_backward(saved, y, dq, dprojected, gradients), stream,
+                 gradients);
+  return gradients;
+}
+
+HalfGradients TransformerHalf::feed_forward_backward(const SavedHalf& saved,
+                                                     BackwardStream& stream) const {
+  if (plan_.skipped) return zeros();
+  HalfGradients gradients;
+  const BranchGradients branch = branch_backward(saved, stream);
+  gradients[gamma] = branch.dgamma_W;
+  const at::Tensor da = at::mm(branch.dbranch_NW, of(parameters_.second.weight));
+  const GeluGradients gelu = bias_gelu_backward(da, saved.projected, parameters_.first.bias);
+  second_backward(branch.dbranch_NW, gelu.a_NH, gradients);
+  const at::Tensor y = layer_norm(saved.normed.x_NW, parameters_.norm, type_).y_NW;
+  gradients[first_weight] = weight_gradient(gelu.du_NH, y);
+  gradients[first_bias] = gelu.dbias_H;
+  enter_backward(saved, at::mm(gelu.du_NH, of(parameters_.first.weight)), stream, gradients);
+  return gradients;
+}
+
+}  // namespace medcoss
