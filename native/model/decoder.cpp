@@ -142,7 +142,9 @@ at::Tensor Decoder::run(const at::Tensor& encoded, const Masking& masking, Visua
   const at::Tensor seen = at::cat({first, masking.kept_BK + 1}, 1);
   const at::Tensor x_BSD = embed_.forward(encoded) + at::embedding(positions, seen);
   const at::Tensor filler_LD = tokens_.mask_token.select(0, 0) + positions.slice(0, 1);
-  if (!plain_ && x_BSD.is_cpu()) return run_stack(x_BSD, filler_LD, masking.removed_BR, wanted);
+  if (!plain_ && takes_heads(x_BSD, heads_)) {
+    return run_stack(x_BSD, filler_LD, masking.removed_BR, wanted);
+  }
   at::Tensor x = blocks_.front().forward_first(x_BSD, filler_LD, masking.removed_BR);
   for (size_t i = 1; i + 1 < blocks_.size(); ++i) x = blocks_[i].forward(x);
   if (blocks_.size() > 1) return blocks_.back().forward_last(x, wanted);

@@ -76,7 +76,7 @@ class Encoder {
 
  private:
   bool fuses(const at::Tensor& x, const at::Tensor& mask) const {
-    return !plain_ && !mask.defined() && x.is_cpu();
+    return !plain_ && !mask.defined() && takes_heads(x, heads_);
   }
   at::Tensor run(at::Tensor x_BLW, const at::Tensor& mask, const Stochastic& stochastic,
                  size_t layers) const;

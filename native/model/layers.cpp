@@ -47,6 +47,10 @@ at::ScalarType product_type(const at::Tensor& x) {
                                                    : at::kFloat;
 }
 
+bool takes_heads(const at::Tensor& x, int64_t heads) {
+  return x.is_cpu() || x.size(-1) / heads % 8 == 0;
+}
+
 at::Tensor exact_gelu(const at::Tensor& x) {
   return at::gelu(x, "none");
 }

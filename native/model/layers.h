@@ -38,6 +38,10 @@ struct LayerNorm {
 /// The type of matrix products as autocast has it: what a stack of blocks is told.
 at::ScalarType product_type(const at::Tensor& x);
 
+/// Whether the attention of a stack of blocks takes heads of this width where `x` [...,width] is:
+/// CUDA's kernels want multiples of eight.
+bool takes_heads(const at::Tensor& x, int64_t heads);
+
 /// The erf form.
 at::Tensor exact_gelu(const at::Tensor& x);
 

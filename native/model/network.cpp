@@ -4,8 +4,6 @@
 #include <ATen/ops/index_copy.h>
 #include <ATen/ops/zeros.h>
 
-#include "model/packed_text.h"
-
 namespace medcoss {
 namespace {
 
@@ -61,7 +59,10 @@ at::Tensor Network::encode_text(const TextInput& input, const Stochastic& stocha
         .view({input.real_BL.size(0), input.real_BL.size(1), rows.size(1)});
   }
   const at::Tensor mask = text_attention_mask(input, size_.encoder_heads, behaviour_);
-  return encoder_.forward(text_.forward(input.ids_BL), mask, stochastic);
+  const at::Tensor encoded = encoder_.forward(text_.forward(input.ids_BL), mask, stochastic);
+  // As packed texts leave padding.
+  const bool leaves = packs_texts(behaviour_) && !input.full;
+  return leaves ? encoded * input.real_BL.unsqueeze(-1) : encoded;
 }
 
 at::Tensor Network::encode_text_rows(const TextInput& input, const Stochastic& stochastic,
@@ -76,6 +77,12 @@ at::Tensor Network::encode_text_rows(const TextInput& input, const Stochastic& s
   }
   const at::Tensor mask = text_attention_mask(input, size_.encoder_heads, behaviour_);
   return encoder_.forward_rows(text_.forward(input.ids_BL), mask, stochastic, position_N);
+}
+
+at::Tensor Network::encode_filled(const FilledText& text, const Stochastic& stochastic,
+                                  const at::Tensor& row_Q) const {
+  return encoder_.forward_packed(text_.forward(text.ids_N, text.place_N), text.sequences(),
+                                 {row_Q, {}}, stochastic);
 }
 
 at::Tensor Network::word_scores(const at::Tensor& encoded_NW) const {

@@ -12,6 +12,7 @@
 #include "model/encoder.h"
 #include "model/heads.h"
 #include "model/masking.h"
+#include "model/packed_text.h"
 #include "model/patch_embedding.h"
 #include "model/size.h"
 #include "model/text_embedding.h"
@@ -38,6 +39,9 @@ class Network {
   /// Rows of the same at flat positions [N] of [B L]: [N,W].
   at::Tensor encode_text_rows(const TextInput& input, const Stochastic& stochastic,
                               const at::Tensor& position_N) const;
+  /// Rows of texts without padding: [N,W], or those that `row_Q` names, each once (undefined: all).
+  at::Tensor encode_filled(const FilledText& text, const Stochastic& stochastic,
+                           const at::Tensor& row_Q = {}) const;
   /// Scores [N,vocabulary] of rows [N,W] of encoded text.
   at::Tensor word_scores(const at::Tensor& encoded_NW) const;
   const Decoder& decoder() const { return heads_->decoder; }

@@ -24,6 +24,22 @@ struct PackedText {
   WantedRows wanted(const TextInput& input, const at::Tensor& position_Q) const;
 };
 
+/// The same for a device, where shapes are to repeat: filled up to a number of rows that many
+/// batches share, in sequences of their own which nobody asks for.
+struct FilledText {
+  at::Tensor ids_N, place_N;  // int64
+  at::Tensor owner_N;         // int64, the text of each row; of a row of filling: any
+  at::Tensor starts;          // int32, of the texts and of the sequences of filling, with the end
+  at::Tensor real_N;          // bool, false in rows of filling
+  int64_t longest = 0;
+
+  FilledText() = default;
+  /// Of a batch on the CPU whose texts have at most `longest_text` tokens: at least `least_rows`
+  /// rows, which are at most 1,024 more than are real.
+  FilledText(const TextInput& input, int64_t longest_text, int64_t least_rows);
+  Sequences sequences() const { return Sequences::on_device(starts, owner_N, longest); }
+};
+
 /// Whether texts of a preset may be packed: padding is neither seen nor asked for.
 bool packs_texts(const Behaviour& behaviour);
 

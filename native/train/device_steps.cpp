@@ -57,7 +57,7 @@ DeviceSteps::DeviceSteps(at::Device device, bool graphs)
 
 StartedStep DeviceSteps::start(StepInputs inputs, const std::string& variant,
                                const Update& update) {
-  const int64_t samples = inputs.samples();
+  const int64_t samples = inputs.samples;
   const std::string kind = kind_of(inputs, variant);
   inputs = upload(std::move(inputs));
   return started(run(kind, inputs, update), samples);

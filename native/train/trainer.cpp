@@ -64,9 +64,11 @@ Outcome Trainer::State::objective(const StepInputs& inputs) const {
 }
 
 Outcome Trainer::State::plain(const StepInputs& inputs) const {
-  if (inputs.text.ids_BL.defined()) {
-    const auto words = inputs.mode.whole_text ? masked_words_whole : masked_words;
-    return words(student, inputs.text, inputs.labels, inputs.student);
+  if (inputs.filled) return masked_words(student, *inputs.filled, inputs.labels, inputs.student);
+  if (inputs.is_text()) {
+    if (!inputs.mode.whole_text)
+      return masked_words(student, inputs.text, inputs.labels, inputs.student);
+    return masked_words_whole(student, inputs.text, inputs.labels, inputs.student);
   }
   return masked_patches(student, prepare_visual(inputs.batch, options.size), inputs.noise_BL,
                         inputs.student);
@@ -74,7 +76,8 @@ Outcome Trainer::State::plain(const StepInputs& inputs) const {
 
 Outcome Trainer::State::replayed(const StepInputs& inputs) const {
   const Pair pair{student, teacher.get(), inputs.student, inputs.teacher, inputs.targets_BLW};
-  if (inputs.text.ids_BL.defined()) return distil(pair, inputs.text);
+  if (inputs.filled) return distil(pair, *inputs.filled);
+  if (inputs.is_text()) return distil(pair, inputs.text);
   return distil(pair, prepare_visual(inputs.batch, options.size, inputs.mix), inputs.noise_BL);
 }
 
@@ -119,9 +122,13 @@ StartedStep Trainer::start_step(const Batch& batch, StepKey key, double learning
   inputs.learning_rate = at::scalar_tensor(learning_rate, type);
   const auto update = [&](const StepInputs& ready) { return state.update(ready); };
   if (state.device_steps) {
-    return within_memory([&] {
+    // A graph makes the copies of weights in other types itself, and changes weights behind them.
+    state.student.parameters_changed();
+    StartedStep step = within_memory([&] {
       return state.device_steps->start(std::move(inputs), state.optimizer.work(), update);
     });
+    state.student.parameters_changed();
+    return step;
   }
   const at::Tensor report = update(inputs);
   const auto* values = report.const_data_ptr<double>();

@@ -2,19 +2,13 @@
 
 #include <ATen/ops/full.h>
 #include <ATen/ops/index_select.h>
-#include <ATen/ops/tensor.h>
 
 namespace medcoss {
 namespace {
 
 // A factor per row.
 at::Tensor row_scale(const at::Tensor& scale_B, const Sequences& sequences) {
-  std::vector<int64_t> owner;
-  owner.reserve(static_cast<size_t>(sequences.rows()));
-  for (int64_t i = 0; i < sequences.count(); ++i) {
-    owner.insert(owner.end(), static_cast<size_t>(sequences.length(i)), i);
-  }
-  return scale_B.index_select(0, at::tensor(owner, at::kLong).to(scale_B.device()));
+  return scale_B.index_select(0, sequences.owners(scale_B.device()));
 }
 
 // Factors of a branch: one per sequence where these have one length, otherwise one per row.

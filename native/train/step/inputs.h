@@ -9,9 +9,11 @@
 #include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
 
+#include <optional>
 #include <vector>
 
 #include "model/encoder.h"
+#include "model/packed_text.h"
 #include "model/text_embedding.h"
 #include "train/draws.h"
 #include "train/step/mixup.h"
@@ -32,6 +34,8 @@ struct StepInputs {
   StepMode mode;
   Batch batch;  // images and volumes, as they came
   TextInput text;
+  /// In place of `text`: on a device, where padding has no say.
+  std::optional<FilledText> filled;
   Labels labels;
   at::Tensor noise_BL;
   VisualMix mix;
@@ -39,9 +43,11 @@ struct StepInputs {
   Stochastic student, teacher;
   at::Tensor learning_rate;  // []
 
+  int64_t samples = 0;
+
+  bool is_text() const { return text.ids_BL.defined() || filled; }
   /// All tensors, undefined ones too, always in the same order.
   std::vector<at::Tensor*> tensors();
-  int64_t samples() const;
 };
 
 /// What a step on `device` reads, on the CPU. Away from the CPU, shapes do not depend on draws, and

@@ -84,6 +84,14 @@ Outcome masked_words_whole(const Network& network, const TextInput& input, const
   return result;
 }
 
+Outcome masked_words(const Network& network, const FilledText& text, const Labels& labels,
+                     const Stochastic& stochastic) {
+  const at::Tensor rows = network.encode_filled(text, stochastic, labels.position_N);
+  Outcome result;
+  result.loss = at::cross_entropy_loss(network.word_scores(rows), labels.id_N);
+  return result;
+}
+
 Outcome distil(const Pair& pair, const VisualInput& mixed, const at::Tensor& noise) {
   Outcome result;
   result.masking = random_masking(noise, pair.student.behaviour().mask_ratio);
@@ -99,6 +107,19 @@ Outcome distil(const Pair& pair, const TextInput& mixed) {
   result.encoded = pair.student.encode_text(mixed, pair.student_draws);
   const bool padding = pair.student.behaviour().distillation_include_padding;
   result.loss = distance_to(target, result.encoded, padding ? at::Tensor() : mixed.real_BL);
+  return result;
+}
+
+Outcome distil(const Pair& pair, const FilledText& mixed) {
+  at::Tensor target;
+  {
+    const at::NoGradGuard no_grad;
+    target = pair.teacher->encode_filled(mixed, pair.teacher_draws);
+  }
+  Outcome result;
+  result.encoded = pair.student.encode_filled(mixed, pair.student_draws);
+  result.loss =
+      feature_distance(result.encoded.unsqueeze(0), target.unsqueeze(0), mixed.real_N.unsqueeze(0));
   return result;
 }
 

@@ -40,6 +40,10 @@ Outcome masked_words(const Network& network, const TextInput& input, const Label
 Outcome masked_words_whole(const Network& network, const TextInput& input, const Labels& labels,
                            const Stochastic& stochastic);
 
+/// The same for texts without padding; positions are rows of these.
+Outcome masked_words(const Network& network, const FilledText& text, const Labels& labels,
+                     const Stochastic& stochastic);
+
 /// Student and frozen teacher with their own randomness. Given targets, shaped as the student's
 /// output, make the teacher unnecessary.
 struct Pair {
@@ -53,6 +57,9 @@ struct Pair {
 Outcome distil(const Pair& pair, const VisualInput& mixed, const at::Tensor& noise);
 /// The same for text, over all positions or over the real ones.
 Outcome distil(const Pair& pair, const TextInput& mixed);
+
+/// The same for texts without padding, over the real rows. Needs the teacher.
+Outcome distil(const Pair& pair, const FilledText& mixed);
 
 /// Cuts what every sequence of the batch has as padding, leaving a multiple of `step` tokens or
 /// all. Exact for real tokens under every attention mask, since none lets a query see beyond the
