@@ -159,6 +159,7 @@ t.test("functions without a trainer check their arguments", async (t) => {
   const rules = { seed: 0, restarts: 1, maxIterations: 5, tolerance: 1e-4 };
   await t.rejects(kmeans({ ...options, ...rules, samples: 5 }), refused);
   await t.rejects(kmeans({ ...options, ...rules, clusters: 5 }), refused);
+  await t.rejects(kmeans({ ...options, ...rules, device: "tpu" }), refused);
   await t.rejects(kmeans({ ...options, ...rules, centres: new Float32Array(3) }), refused);
   await t.rejects(kmeans(undefined as Wrong), refused);
 });
