@@ -1,5 +1,5 @@
 /**
- * K-means for a GPU on the host: the kernels, compiled by the C++ compiler and run thread by thread, under the driver of
+ * K-means for a GPU on the host: the kernels, compiled by the C++ compiler and run thread by thread (simt/), under the driver of
  * the kernel library, against the CPU's.
  */
 import { execFile, spawn } from "node:child_process";
@@ -20,12 +20,14 @@ const kernels = ["decide", "nearest", "nearest_hopper", "prepare", "seeds", "sum
 const driver = ["assigner", "lloyd", "samples", "seeding"].map((name) => `${name}.cpp`);
 const sources = [
   ...[...kernels, ...driver].map((name) => join(root, `native/ops/cuda/kmeans_${name}`)),
-  ...["grid.cpp", "kmeans_host.cpp"].map((name) => join(root, "test/native/cuda", name)),
+  join(root, "test/native/simt/simt.cpp"),
+  join(root, "test/native/cuda/kmeans_host.cpp"),
 ];
 const flags = [
   ...["-std=c++17", "-O2", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas"],
   ...["-DAT_PER_OPERATOR_HEADERS", "-D_GLIBCXX_USE_CXX11_ABI=1"],
-  ...[`-I${join(root, "test/native/cuda")}`, `-I${join(root, "native")}`],
+  ...[`-I${join(root, "test/native/cuda")}`, `-I${join(root, "test/native/simt")}`],
+  `-I${join(root, "native")}`,
   ...["-isystem", join(libtorch, "include")],
 ];
 

@@ -1,6 +1,6 @@
 // Runs kernels on the host, a block after another, as written: each thread of a block is a fiber.
 //
-// Fibers switch at barriers and shuffles only. What CUDA leaves undefined ends the program with a
+// Fibers switch where they wait for others only. What CUDA leaves undefined ends the program with a
 // message: a barrier that some threads do not reach, a shuffle that misses lanes.
 #pragma once
 
@@ -30,6 +30,13 @@ void wait_for_block();
 /// Gives `value` to the warp and returns that of lane `from`.
 uint64_t exchange(uint64_t value, int from);
 int lane();
+/// Waits for the warp, or for the four warps around, and calls `act` once with what each thread has
+/// brought, before any of them goes on.
+using Act = void (*)(void* const* brought);
+void with_warp(void* brought, Act act);
+void with_four_warps(void* brought, Act act);
+/// Lets others run; for a thread that looks again and again.
+void give_way();
 
 template <typename Value>
 Value shuffle(Value value, int from) {

@@ -11,9 +11,12 @@ namespace simt {
 namespace {
 
 constexpr int warp = 32;
+constexpr int four_warps = 4 * warp;
+// Turns in which threads only look whether they may go on.
+constexpr int most_idle_turns = 1000;
 constexpr size_t stack_bytes = 128 << 10;
 
-enum class State { ready, at_barrier, at_shuffle, finished };
+enum class State { ready, at_barrier, at_shuffle, at_group, finished };
 
 // Contexts start a thread; from then on jumps switch, which, unlike contexts, call no kernel.
 struct Fiber {
@@ -24,6 +27,7 @@ struct Fiber {
   // Two, since a lane may reach its next shuffle before others have read this one.
   uint64_t words[2];
   unsigned shuffles;
+  void* brought;
 };
 
 [[noreturn]] void fail(const char* problem) {
@@ -89,19 +93,40 @@ bool release_all() {
     any |= release(i, std::min(fibers.size(), i + warp), State::at_shuffle,
                    "ended before a shuffle of its warp");
   }
+  for (size_t i = 0; i + four_warps <= fibers.size(); i += four_warps) {
+    any |= release(i, i + four_warps, State::at_group, "ended before an act of its four warps");
+  }
   return any;
+}
+
+bool any_looks() {
+  return std::any_of(fibers.begin(), fibers.end(),
+                     [](const Fiber& f) { return f.state == State::ready; });
+}
+
+// The first thread of a group is the first to go on.
+void act_together(void* brought, int size, State place, Act act) {
+  fibers[threadIdx.x].brought = brought;
+  pause(place);
+  if (threadIdx.x % static_cast<unsigned>(size) != 0) return;
+  std::vector<void*> all;
+  for (unsigned i = 0; i < static_cast<unsigned>(size); ++i) {
+    all.push_back(fibers[threadIdx.x + i].brought);
+  }
+  act(all.data());
 }
 
 void run_block() {
   for (size_t i = 0; i < fibers.size(); ++i) start(i);
-  for (;;) {
+  for (int idle = 0;; ++idle) {
     for (size_t i = 0; i < fibers.size(); ++i) {
       if (fibers[i].state == State::ready) resume(i);
     }
     const bool done = std::all_of(fibers.begin(), fibers.end(),
                                   [](const Fiber& f) { return f.state == State::finished; });
     if (done) return;
-    if (!release_all()) fail("waits where others do not come");
+    if (release_all()) idle = 0;
+    else if (idle > most_idle_turns || !any_looks()) fail("waits where others do not come");
   }
 }
 
@@ -109,6 +134,18 @@ void run_block() {
 
 int lane() {
   return static_cast<int>(threadIdx.x % warp);
+}
+
+void with_warp(void* brought, Act act) {
+  act_together(brought, warp, State::at_shuffle, act);
+}
+
+void with_four_warps(void* brought, Act act) {
+  act_together(brought, four_warps, State::at_group, act);
+}
+
+void give_way() {
+  pause(State::ready);
 }
 
 void wait_for_block() {

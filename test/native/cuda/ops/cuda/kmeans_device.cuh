@@ -1,34 +1,23 @@
 // The functions of native/ops/cuda/kmeans_device.cuh for kernels that run on the host.
 #pragma once
 
+#include <cuda_runtime.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <deque>
 #include <limits>
+#include <utility>
+#include <vector>
 
-#include "grid.h"
-
+#define __forceinline__ inline
 #define CUDART_INF_F std::numeric_limits<float>::infinity()
 #define CUDART_INF std::numeric_limits<double>::infinity()
 
 using std::max;
 using std::min;
-
-template <typename T>
-T __shfl_xor_sync(unsigned, T value, int step) {
-  struct Lane {
-    T value, result;
-    int step;
-  } lane{value, value, step};
-  grid::with_warp(&lane, [](void* const* brought) {
-    for (int i = 0; i < grid::warp_size; ++i) {
-      auto* own = static_cast<Lane*>(brought[i]);
-      own->result = static_cast<Lane*>(brought[i ^ own->step])->value;
-    }
-  });
-  return lane.result;
-}
 
 inline int atomicAdd(int* place, int value) {
   const int before = *place;
@@ -53,8 +42,20 @@ namespace medcoss::cuda {
 
 using SharedAddress = uintptr_t;
 
+constexpr int warp_size = 32;
+constexpr size_t chunk_bytes = 16;
+
+/// Shared memory of a launch, not a number for any type; copies that each thread has started.
+struct LaunchState {
+  std::vector<unsigned char> shared;
+  using Copies = std::vector<std::pair<void*, const void*>>;
+  std::vector<std::deque<Copies>> copies;
+};
+inline LaunchState state;
+
 inline unsigned char* dynamic_shared() {
-  return grid::shared_memory();
+  const auto address = reinterpret_cast<uintptr_t>(state.shared.data());
+  return state.shared.data() + (chunk_bytes - address % chunk_bytes) % chunk_bytes;
 }
 inline SharedAddress shared_address(const void* pointer) {
   return reinterpret_cast<SharedAddress>(pointer);
@@ -78,8 +79,8 @@ inline void load_matrices(uint32_t (&out)[4], SharedAddress from) {
     SharedAddress from;
     uint32_t* out;
   } lane{from, out};
-  grid::with_warp(&lane, [](void* const* brought) {
-    for (int i = 0; i < grid::warp_size; ++i) {
+  simt::with_warp(&lane, [](void* const* brought) {
+    for (int i = 0; i < warp_size; ++i) {
       for (int matrix = 0; matrix < 4; ++matrix) {
         const auto* named = static_cast<Lane*>(brought[matrix * 8 + i / 4]);
         std::memcpy(static_cast<Lane*>(brought[i])->out + matrix,
@@ -111,7 +112,7 @@ struct ProductLane {
 inline void multiply_add(float (&sums)[4], const uint32_t (&rows)[4], uint32_t centre_0,
                          uint32_t centre_1) {
   ProductLane lane{sums, rows, {centre_0, centre_1}};
-  grid::with_warp(&lane, [](void* const* brought) {
+  simt::with_warp(&lane, [](void* const* brought) {
     float a[16][16];
     float b[8][16];
     for (int k = 0; k < 16; ++k) {
@@ -119,7 +120,7 @@ inline void multiply_add(float (&sums)[4], const uint32_t (&rows)[4], uint32_t c
       for (int centre = 0; centre < 8; ++centre)
         b[centre][k] = ProductLane::centre_value(brought, centre, k);
     }
-    for (int i = 0; i < grid::warp_size; ++i) {
+    for (int i = 0; i < warp_size; ++i) {
       for (int sum = 0; sum < 4; ++sum) {
         const float* row = a[i / 4 + sum / 2 * 8];
         const float* centre = b[i % 4 * 2 + sum % 2];
@@ -131,20 +132,30 @@ inline void multiply_add(float (&sums)[4], const uint32_t (&rows)[4], uint32_t c
 }
 
 inline void copy_async(SharedAddress to, const void* from) {
-  grid::start_copy(reinterpret_cast<void*>(to), from);
+  auto& groups = state.copies[threadIdx.x];
+  if (groups.empty()) groups.emplace_back();
+  groups.back().emplace_back(reinterpret_cast<void*>(to), from);
 }
 inline void commit_copies() {
-  grid::commit_copies();
+  state.copies[threadIdx.x].emplace_back();
 }
+
+/// What a copy brings is there once it was waited for, and not before.
 template <int pending>
 void wait_for_copies() {
-  grid::wait_for_copies(pending);
+  auto& groups = state.copies[threadIdx.x];
+  while (groups.size() > static_cast<size_t>(pending) + 1) {
+    for (const auto& [to, from] : groups.front()) std::memcpy(to, from, chunk_bytes);
+    groups.pop_front();
+  }
 }
 
 template <typename... Parameters, typename... Arguments>
 int launch(void (*kernel)(Parameters...), dim3 blocks, int threads, int shared_bytes, void*,
            Arguments... arguments) {
-  grid::run(blocks, threads, shared_bytes, [&] { kernel(arguments...); });
+  state.shared.assign(static_cast<size_t>(shared_bytes) + chunk_bytes, 0xff);
+  state.copies.assign(static_cast<size_t>(threads), {});
+  simt::run(blocks, threads, [&] { kernel(arguments...); });
   return 0;
 }
 

@@ -5,8 +5,6 @@
 
 #include "ops/cuda/kmeans_device.cuh"
 
-#define __grid_constant__
-
 struct float2 {
   float x, y;
 };
@@ -34,7 +32,6 @@ struct Barrier {
     if (arrived < count || bytes > 0) return;
     arrived = 0;
     phase ^= 1;
-    grid::note_progress();
   }
 };
 
@@ -59,7 +56,7 @@ inline void arrive(SharedAddress address) {
   barrier.settle();
 }
 inline void wait_for_phase(SharedAddress barrier, uint32_t parity) {
-  while (barrier_at(barrier).phase == parity) grid::give_way();
+  while (barrier_at(barrier).phase == parity) simt::give_way();
 }
 
 constexpr int tile_values = 64;
@@ -111,7 +108,7 @@ struct GroupLane {
 
 inline void multiply_group(float (&sums)[128], uint64_t rows, uint64_t centres, int keep) {
   GroupLane lane{sums, rows, centres, keep};
-  grid::with_group(&lane, 128, [](void* const* brought) {
+  simt::with_four_warps(&lane, [](void* const* brought) {
     static float a[64][16];
     static float b[256][16];
     const auto* any = static_cast<GroupLane*>(brought[0]);
