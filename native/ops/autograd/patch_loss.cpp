@@ -26,7 +26,9 @@ class PatchLoss : public torch::autograd::Function<PatchLoss> {
 
   static variable_list backward(AutogradContext* context, const variable_list& gradient) {
     const at::Tensor saved = context->get_saved_variables()[0];
-    return {saved * gradient[0].to(saved.scalar_type()), Variable(), Variable()};
+    // In bfloat16 the factor would be rounded before the product.
+    const at::Tensor scaled = saved.to(at::kFloat) * gradient[0];
+    return {scaled.to(saved.scalar_type()), Variable(), Variable()};
   }
 };
 

@@ -11,7 +11,8 @@
 namespace medcoss::cuda {
 namespace {
 
-constexpr int threads = 256;
+// Small blocks: the last ones to run keep fewer of the others waiting.
+constexpr int threads = 128;
 constexpr int rows_per_block = threads / warp_size;
 
 __device__ inline int64_t row_of_warp() {

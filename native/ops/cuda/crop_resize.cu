@@ -14,7 +14,7 @@ namespace medcoss::cuda {
 namespace {
 
 constexpr int threads = 256;
-constexpr int rows_per_thread = 8;
+constexpr int rows_per_thread = 4;
 constexpr int blend_bits = 22;
 constexpr double filter_radius = 2;
 // Before the weights of an output row or column: its first input, and their number.
@@ -146,18 +146,35 @@ __device__ inline void blend_across(const Sizes& s, const Pass& pass, int64_t ro
   }
 }
 
-// Shortens columns.
+// Shortens columns. The rows' inputs differ, but are read side by side.
 __device__ inline void blend_down(const Sizes& s, const Pass& pass, int64_t row, int64_t byte) {
-  for (int i = 0; i < rows_per_thread && row + i < pass.rows; ++i) {
-    const int32_t* taps = taps_of(s, blockIdx.y, 0, row + i);
-    const uint8_t* in = pass.in + taps[0] * pass.in_pitch + byte;
-    int32_t sum = 1 << (blend_bits - 1);
-    for (int k = 0; k < taps[1]; ++k) sum += in[k * pass.in_pitch] * taps[head + k];
-    pass.out[(row + i) * pass.out_pitch + byte] = clamped(sum);
+  const int32_t* taps[rows_per_thread];
+  const uint8_t* in[rows_per_thread];
+  int32_t count[rows_per_thread];
+  int32_t sums[rows_per_thread];
+  int32_t longest = 0;
+#pragma unroll
+  for (int i = 0; i < rows_per_thread; ++i) {
+    const bool there = row + i < pass.rows;
+    taps[i] = taps_of(s, blockIdx.y, 0, there ? row + i : row);
+    in[i] = pass.in + taps[i][0] * pass.in_pitch + byte;
+    count[i] = taps[i][1];
+    sums[i] = 1 << (blend_bits - 1);
+    longest = count[i] > longest ? count[i] : longest;
+  }
+  for (int k = 0; k < longest; ++k) {
+#pragma unroll
+    for (int i = 0; i < rows_per_thread; ++i) {
+      if (k < count[i]) sums[i] += in[i][k * pass.in_pitch] * taps[i][head + k];
+    }
+  }
+#pragma unroll
+  for (int i = 0; i < rows_per_thread; ++i) {
+    if (row + i < pass.rows) pass.out[(row + i) * pass.out_pitch + byte] = clamped(sums[i]);
   }
 }
 
-// Blocks walk over tiles of 256 bytes by 8 rows; those beyond the image's crop have nothing to do.
+// Blocks have tiles of 256 bytes by 4 rows; those beyond the image's crop have nothing to do.
 template <bool second>
 __global__ void __launch_bounds__(threads)
     blend(const __grid_constant__ Sizes s, int64_t tiles_across) {

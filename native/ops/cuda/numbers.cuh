@@ -5,6 +5,7 @@
 #include <cuda_runtime.h>
 
 #include <cstdint>
+#include <cstring>
 
 namespace medcoss::cuda {
 
@@ -33,14 +34,46 @@ struct alignas(sizeof(T) * count) Pack {
   T at[count];
 };
 
+/// The word that moves a pack. Spelled out, since the compiler splits the store of a structure
+/// whose members it has changed one by one.
+template <int bytes>
+struct WordOf;
+template <>
+struct WordOf<16> {
+  using type = uint4;
+};
+template <>
+struct WordOf<8> {
+  using type = uint2;
+};
+template <>
+struct WordOf<4> {
+  using type = uint32_t;
+};
+template <>
+struct WordOf<2> {
+  using type = uint16_t;
+};
+template <>
+struct WordOf<1> {
+  using type = uint8_t;
+};
+
 template <typename T, int count>
 __device__ inline Pack<T, count> load_pack(const T* from) {
-  return *reinterpret_cast<const Pack<T, count>*>(from);
+  using Word = typename WordOf<sizeof(T) * count>::type;
+  const Word word = *reinterpret_cast<const Word*>(from);
+  Pack<T, count> pack;
+  memcpy(&pack, &word, sizeof(pack));
+  return pack;
 }
 
 template <typename T, int count>
 __device__ inline void store_pack(T* to, const Pack<T, count>& pack) {
-  *reinterpret_cast<Pack<T, count>*>(to) = pack;
+  using Word = typename WordOf<sizeof(T) * count>::type;
+  Word word;
+  memcpy(&word, &pack, sizeof(word));
+  __stcg(reinterpret_cast<Word*>(to), word);
 }
 
 /// Values in an access of 16 bytes.

@@ -48,14 +48,24 @@ __device__ inline float intensity(float value) {
   return value;
 }
 
-// The value at a row of the image and a place among the 48 of that row in the patch.
+// Four values of a row of the image, from a place among the 48 of that row in the patch on.
 template <typename In>
-__device__ inline float image_value(const ImagePatches<In>& p, int64_t sample, int64_t y,
-                                    int64_t left, int at) {
-  int64_t x = left + at / 3;
-  if (mirrors(p.flips, sample, 0)) x = p.width - 1 - x;
-  const int channel = p.channels == 3 ? at % 3 : 0;
-  return intensity(p.pixels[((sample * p.height + y) * p.width + x) * p.channels + channel]);
+__device__ inline Pack<float, 4> image_quad(const ImagePatches<In>& p, int64_t sample, int64_t y,
+                                            int64_t left, int at) {
+  const In* row = p.pixels + (sample * p.height + y) * p.width * p.channels;
+  const bool turned = mirrors(p.flips, sample, 0);
+  Pack<float, 4> result;
+  if (p.channels == 3 && !turned) {
+    const auto quad = load_pack<In, 4>(row + left * 3 + at);
+    for (int i = 0; i < 4; ++i) result.at[i] = intensity(quad.at[i]);
+    return result;
+  }
+  for (int i = 0; i < 4; ++i) {
+    const int64_t x = left + (at + i) / 3;
+    const int64_t source = turned ? p.width - 1 - x : x;
+    result.at[i] = intensity(row[source * p.channels + (p.channels == 3 ? (at + i) % 3 : 0)]);
+  }
+  return result;
 }
 
 template <typename In>
@@ -66,14 +76,12 @@ __global__ void __launch_bounds__(image_threads)
   const int64_t y = place.row * edge + first / (3 * edge);
   const int64_t left = place.column * edge;
   const int at = first % (3 * edge);
-  Pack<float, 4> result;
-  for (int i = 0; i < 4; ++i) result.at[i] = image_value(p, place.sample, y, left, at + i);
+  Pack<float, 4> result = image_quad(p, place.sample, y, left, at);
   if (p.mixing.partner != nullptr) {
     const int64_t partner = p.mixing.partner[place.sample];
     const float weight = p.mixing.weight[place.sample];
-    for (int i = 0; i < 4; ++i) {
-      result.at[i] = mixed(result.at[i], image_value(p, partner, y, left, at + i), weight);
-    }
+    const Pack<float, 4> other = image_quad(p, partner, y, left, at);
+    for (int i = 0; i < 4; ++i) result.at[i] = mixed(result.at[i], other.at[i], weight);
   }
   store_pack(p.patches + int64_t{blockIdx.x} * image_values + first, result);
 }

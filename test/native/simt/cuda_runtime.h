@@ -61,6 +61,11 @@ Value __shfl_xor_sync(unsigned, Value value, int mask) {
 
 using std::isfinite;
 
+template <typename Word>
+void __stcg(Word* to, Word word) {
+  *to = word;
+}
+
 inline float rsqrtf(float x) {
   return 1 / std::sqrt(x);
 }

@@ -13,5 +13,13 @@ struct uint3 {
   unsigned x, y, z;
 };
 
+struct alignas(8) uint2 {
+  unsigned x, y;
+};
+
+struct alignas(16) uint4 {
+  unsigned x, y, z, w;
+};
+
 using cudaStream_t = void*;
 enum cudaError_t { cudaSuccess };
