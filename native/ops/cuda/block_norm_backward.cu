@@ -58,33 +58,36 @@ __device__ inline Through add_weight_sums(const NormBackward<T>& p, int64_t row,
   return through;
 }
 
-// x becomes dx.
-template <typename T, int quads>
-__device__ inline void to_gradient(const NormBackward<T>& p, const Through& through,
-                                   const Row<T, quads>& dy, const Row<float, quads>& dx_new,
-                                   Row<float, quads>& x) {
-  for_quads<quads>(p.width, [&](int q, int column) {
-    const auto weight = load_pack<float, 4>(p.weight + column);
-    for (int i = 0; i < 4; ++i) {
-      const float gradient = to_float(dy.quad[q].at[i]) * weight.at[i];
-      x.quad[q].at[i] = through(x.quad[q].at[i], gradient) + dx_new.quad[q].at[i];
-    }
-  });
+// What a lane reads of a row beside x and dy.
+template <typename T>
+struct Rest {
+  Pack<float, 4> dx_new;
+  Pack<T, 4> branch;
+};
+
+template <typename T, bool has_branch>
+__device__ inline Rest<T> load_rest(const NormBackward<T>& p, int64_t at) {
+  Rest<T> rest{};
+  if (p.dx_new != nullptr) rest.dx_new = load_pack<float, 4>(p.dx_new + at);
+  if (has_branch) rest.branch = load_pack<T, 4>(p.branch + at);
+  return rest;
 }
 
-// branch becomes dbranch.
-template <typename T, int quads>
-__device__ inline void to_branch_gradient(const NormBackward<T>& p, float factor,
-                                          const Row<float, quads>& dx, Row<T, quads>& branch,
-                                          Row<float, quads>& dgamma) {
-  for_quads<quads>(p.width, [&](int q, int column) {
-    const auto gamma = weights_at(p.gamma, column);
-    for (int i = 0; i < 4; ++i) {
-      const float scaled = factor * dx.quad[q].at[i];
-      dgamma.quad[q].at[i] += scaled * to_float(branch.quad[q].at[i]);
-      store(branch.quad[q].at[i], scaled * gamma.at[i]);
-    }
-  });
+// Writes dx and dbranch of four columns; adds to dgamma.
+template <typename T, bool has_branch>
+__device__ inline void write_gradients(const NormBackward<T>& p, int64_t start, int column,
+                                       float factor, Pack<float, 4> dx, Rest<T> rest,
+                                       Pack<float, 4>& dgamma) {
+  for (int i = 0; i < 4; ++i) dx.at[i] += rest.dx_new.at[i];
+  store_pack(p.dx + start + column, dx);
+  if (!has_branch) return;
+  const auto gamma = weights_at(p.gamma, column);
+  for (int i = 0; i < 4; ++i) {
+    const float scaled = factor * dx.at[i];
+    dgamma.at[i] += scaled * to_float(rest.branch.at[i]);
+    store(rest.branch.at[i], scaled * gamma.at[i]);
+  }
+  store_pack(p.dbranch + start + column, rest.branch);
 }
 
 // Adds the warps' sums in their order. All threads of the block come here.
@@ -104,30 +107,31 @@ __device__ inline void reduce_block(const Row<float, quads>& sums, int width, fl
 template <typename T, int quads, bool has_branch>
 __global__ void __launch_bounds__(threads)
     norm_gradients(const __grid_constant__ NormBackward<T> p) {
+  // The rest is in flight during the reductions where registers suffice for it.
+  constexpr bool early = quads < 8;
   Sums<quads> sums;
   const int64_t first = int64_t{blockIdx.x} * warps + threadIdx.x / warp_size;
   for (int64_t row = first; row < p.rows; row += int64_t{gridDim.x} * warps) {
     const int64_t start = row * p.width;
     Row<float, quads> x;
     Row<T, quads> dy;
-    Row<float, quads> dx_new{};
-    Row<T, quads> branch;
+    Rest<T> rest[quads];
     load_row(p.x_new + start, p.width, x);
     load_row(p.dy + start, p.width, dy);
-    const auto load_rest = [&] {
-      if (p.dx_new != nullptr) load_row(p.dx_new + start, p.width, dx_new);
-      if (has_branch) load_row(p.branch + start, p.width, branch);
-    };
-    // In flight during the reductions, where registers suffice for it.
-    if (quads < 8) load_rest();
+    for_quads<quads>(p.width, [&](int q, int column) {
+      if (early) rest[q] = load_rest<T, has_branch>(p, start + column);
+    });
     const Through through = add_weight_sums(p, row, x, dy, sums);
-    if (quads == 8) load_rest();
-    to_gradient(p, through, dy, dx_new, x);
-    store_row(p.dx + start, p.width, x);
-    if (!has_branch) continue;
-    const float factor = sample_factor(p.scale, row, p.rows_per_sample);
-    to_branch_gradient(p, factor, x, branch, sums.dgamma);
-    store_row(p.dbranch + start, p.width, branch);
+    const float factor = has_branch ? sample_factor(p.scale, row, p.rows_per_sample) : 1;
+    for_quads<quads>(p.width, [&](int q, int column) {
+      if (!early) rest[q] = load_rest<T, has_branch>(p, start + column);
+      const auto weight = load_pack<float, 4>(p.weight + column);
+      Pack<float, 4> dx;
+      for (int i = 0; i < 4; ++i) {
+        dx.at[i] = through(x.quad[q].at[i], to_float(dy.quad[q].at[i]) * weight.at[i]);
+      }
+      write_gradients<T, has_branch>(p, start, column, factor, dx, rest[q], sums.dgamma.quad[q]);
+    });
   }
   const int width = static_cast<int>(p.width);
   float* out = p.workspace + blockIdx.x * (has_branch ? 3 : 2) * p.width;
