@@ -23,7 +23,7 @@ export async function countSlide(
 ): Promise<SlideNumbers | undefined> {
   if (!(await isSlide(path))) return undefined;
   return decoding("TIFF", path, async () => {
-    const open = () => sharp(path, { failOn: "error", limitInputPixels: false });
+    const open = () => sharp(path, { failOn: "warning", limitInputPixels: false });
     const { width, height } = await open().metadata();
     if (width * height <= most) return undefined;
     const all = (await open().stats()).channels;

@@ -14,8 +14,8 @@ import { countSlide } from "./describe-slide.js";
 import { DICOM } from "./formats/dicom/dataset.js";
 import { frameCount } from "./formats/dicom/read.js";
 import { detectFormats } from "./formats/index.js";
-import { raster } from "./formats/raster.js";
-import type { DecodedImage, DecodedVolume, DecodeOptions, Format, Table } from "./formats/types.js";
+import { raster, readStored, type StoredImage } from "./formats/raster.js";
+import type { DecodedVolume, DecodeOptions, Format, Table } from "./formats/types.js";
 import { fileDigest } from "./shard.js";
 import { openStore } from "./store.js";
 import { indexPath, readIndex, type ShardEntry } from "./store-index.js";
@@ -100,8 +100,10 @@ async function describeTable(format: string, table: Table): Promise<InputDescrip
   return { kind: "text", format, rows, columns: table.columns };
 }
 
-function describeImage(format: string, image: DecodedImage): InputDescription {
-  const { height, width, channels, dtype, pixels } = image;
+function describeImage(
+  format: string,
+  { height, width, channels, dtype, pixels }: Omit<StoredImage, "format">,
+): InputDescription {
   const shape = [height, width, channels];
   return { kind: "image2d", format, shape, dtype, ...statistics(pixels, "image") };
 }
@@ -137,11 +139,16 @@ export async function chooseFormat(path: string): Promise<Format> {
 /** Describes one input file; throws what `pack` would reject it with, save for its size. */
 export async function describeFile(path: string): Promise<InputDescription> {
   const format = await chooseFormat(path);
-  const slide = format === raster ? await countSlide(path) : undefined;
-  if (!slide) return decodeAndDescribe(path, format);
+  if (format !== raster) return decodeAndDescribe(path, format);
+  const slideName = path.toLowerCase().endsWith(".svs") ? "SVS" : undefined;
+  const slide = await countSlide(path);
+  if (!slide) {
+    const image = await readStored(path, inspectOptions());
+    return describeImage(slideName ?? image.format, image);
+  }
   const { min, max } = slide;
   if (min === max) throw new MedcossError("E_FILE_CONTENT", { problem: "a constant image" });
-  return { kind: "image2d", format: format.name, ...slide };
+  return { kind: "image2d", format: slideName ?? "TIFF", ...slide };
 }
 
 /** Describes a folder of DICOM series; undefined for another one. */

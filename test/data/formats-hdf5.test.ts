@@ -74,3 +74,23 @@ t.test("bad files", async (t) => {
   const good = write("image", new Uint8Array(24), [4, 3, 2], "<B");
   await t.rejects(hdf5.decode(good, small), { code: "E_FILE_TOO_LARGE" });
 });
+
+t.test("a link to another file is not followed", async (t) => {
+  const target = write(
+    "image",
+    values((n) => Float32Array.from(n)),
+    [4, 3, 2],
+    "<f",
+  );
+  const path = join(folder, "link.h5");
+  const file = new Hdf5File(path, "w");
+  file.create_external_link(target, "image", "image");
+  file.create_external_link(target, "/", "other");
+  file.close();
+  for (const hdf5Dataset of ["image", "other/image"]) {
+    await t.rejects(hdf5.decode(path, { ...options, hdf5Dataset }), {
+      code: "E_FILE_FORMAT",
+      message: /a link to another file/,
+    });
+  }
+});

@@ -65,6 +65,9 @@ t.test("Parquet in each compression", async (t) => {
     t.same(found.rows[1], { subject_id: "8", findings: "", impression: "Stable chest" });
     t.equal(found.rows[2]?.findings, "Größe normal, no effusion", name);
   }
+  const lists = await readAll(join(packageRoot, "test/fixtures/reports/lists.parquet"));
+  t.same(lists.columns, ["subject_id", "findings", "impression", "codes"]);
+  t.match(lists.rows[2], { subject_id: "9", findings: "Größe normal, no effusion", codes: "" });
 });
 
 t.test("bad tables: one error each, without the path", async (t) => {

@@ -72,6 +72,14 @@ t.test("MetaImage: one file or two, packed, either byte order", async (t) => {
     t.match(volume, plain);
     t.same([...volume.voxels], inOrder);
   }
+  const behind = Buffer.concat([Buffer.from("notes"), voxels]);
+  const last = write(
+    ".mhd",
+    meta({ ElementDataFile: `v${number}.raw`, HeaderSize: "-1" }),
+    behind,
+    ".raw",
+  );
+  t.same([...(await decode(last)).voxels], inOrder, "the voxels are the last bytes");
   const turned = await decode(
     write(".mha", meta({ TransformMatrix: "0 0 1 1 0 0 0 -1 0" }), voxels),
   );
@@ -98,6 +106,9 @@ t.test("NRRD: one file or two, raw, gzip and text, spaces", async (t) => {
     t.match(volume, plain);
     t.same([...volume.voxels], inOrder);
   }
+  const skipped = nrrdText({ "data file": `v${number}.raw`, "byte skip": "-1" });
+  const behind = write(".nhdr", skipped, Buffer.concat([Buffer.from("notes"), voxels]), ".raw");
+  t.same([...(await decode(behind)).voxels], inOrder, "the voxels are the last bytes");
   const ras = await decode(write(".nrrd", nrrdText({ space: "RAS" }), voxels));
   t.match(ras, { orientation: "RAS" });
   t.equal(ras.voxels[0], 11);

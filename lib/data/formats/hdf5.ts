@@ -42,9 +42,19 @@ function typeName(dataset: Dataset): string {
   return `${name}${size * 8}`;
 }
 
+/** Throws where a part of the data set's path leads into another file. */
+function refuseLinks(file: Hdf5File, name: string): void {
+  const parts = name.split("/").filter((part) => part !== "");
+  for (let count = 1; count <= parts.length; count++) {
+    const path = parts.slice(0, count).join("/");
+    if (file.get_external_link(path)?.filename) fail(`its ${path} is a link to another file`);
+  }
+}
+
 function readVolume(file: Hdf5File, options: DecodeOptions): DecodedVolume {
   const dataset = file.get(options.hdf5Dataset);
   if (!isDataset(dataset)) fail(`it has no data set ${options.hdf5Dataset}`);
+  refuseLinks(file, options.hdf5Dataset);
   const { type } = dataset.metadata;
   const extent = (dataset.shape ?? []).filter((n, axis, all) => n !== 1 || axis >= all.length - 3);
   if (type !== 0 && type !== 1) fail("its data set does not hold numbers");

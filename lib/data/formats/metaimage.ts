@@ -5,7 +5,14 @@
 import { open } from "node:fs/promises";
 import { MedcossError } from "../../errors.js";
 import type { Affine, Triple } from "./orientation.js";
-import { besides, layoutBytes, type RawLayout, readBytes, volumeOf } from "./raw-volume.js";
+import {
+  besides,
+  dataStart,
+  layoutBytes,
+  type RawLayout,
+  readBytes,
+  volumeOf,
+} from "./raw-volume.js";
 import { type DecodedVolume, type DecodeOptions, decoding, type VolumeFormat } from "./types.js";
 
 const NAME = "MetaImage";
@@ -109,7 +116,7 @@ async function decode(path: string, options: DecodeOptions): Promise<DecodedVolu
   const local = name.toUpperCase() === "LOCAL";
   const data = local ? path : besides(path, name, NAME);
   const skip = Number(header.fields.get("HeaderSize") ?? 0);
-  const start = local ? header.end : Math.max(0, skip);
+  const start = local ? header.end : await dataStart(data, skip, bytes);
   const packing = isTrue(header.fields.get("CompressedData")) ? "zlib" : "raw";
   return volumeOf(layout, await readBytes(data, start, bytes, packing, NAME));
 }

@@ -4,7 +4,14 @@
 import { open, readFile, stat } from "node:fs/promises";
 import { MedcossError } from "../../errors.js";
 import { type Affine, isUsable, type Triple } from "./orientation.js";
-import { besides, layoutBytes, type RawLayout, readBytes, volumeOf } from "./raw-volume.js";
+import {
+  besides,
+  dataStart,
+  layoutBytes,
+  type RawLayout,
+  readBytes,
+  volumeOf,
+} from "./raw-volume.js";
 import {
   checkLimit,
   type DecodedVolume,
@@ -140,7 +147,7 @@ async function decode(path: string, options: DecodeOptions): Promise<DecodedVolu
   if (name !== undefined && /^LIST|%/.test(name)) unsupported("slices in files of their own");
   const data = name === undefined ? path : besides(path, name, NAME);
   const skipped = Number(fields.get("byte skip") ?? fields.get("byteskip") ?? 0);
-  const start = name === undefined ? header.end : Math.max(0, skipped);
+  const start = name === undefined ? header.end : await dataStart(data, skipped, bytes);
   const encoding = fields.get("encoding")?.toLowerCase() ?? "raw";
   if (/^(txt|text|ascii)$/.test(encoding)) {
     checkLimit((await stat(data)).size, TEXT_BYTES, "bytes of text");

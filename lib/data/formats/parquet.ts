@@ -1,7 +1,7 @@
 /**
  * Parquet through hyparquet, one row group at a time.
  */
-import type { AsyncBuffer, FileMetaData } from "hyparquet";
+import type { AsyncBuffer, Compressors, FileMetaData } from "hyparquet";
 import { MedcossError } from "../../errors.js";
 import { cellText } from "./json-lines.js";
 import { checkLimit, type DecodeOptions, decoding, type Table, type TableFormat } from "./types.js";
@@ -28,13 +28,24 @@ function checkGroups({ row_groups: groups }: FileMetaData, columns: readonly str
   }
 }
 
+/** The library's decompressors; its LZ4 fails on pages of no bytes, as columns of lists have them. */
+async function decompressors(): Promise<Compressors> {
+  const { compressors } = await import("hyparquet-compressors");
+  const entries = Object.entries(compressors).map(([name, unpack]) => {
+    const checked: typeof unpack = (input, bytes) =>
+      bytes === 0 ? new Uint8Array() : unpack(input, bytes);
+    return [name, checked];
+  });
+  return Object.fromEntries(entries);
+}
+
 async function* readRows(
   path: string,
   file: AsyncBuffer,
   metadata: FileMetaData,
 ): AsyncGenerator<Record<string, string>> {
   const { parquetReadObjects } = await import("hyparquet");
-  const { compressors } = await import("hyparquet-compressors");
+  const compressors = await decompressors();
   let rowStart = 0;
   for (const { num_rows } of metadata.row_groups) {
     const rowEnd = rowStart + Number(num_rows);

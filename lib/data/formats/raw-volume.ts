@@ -2,6 +2,7 @@
  * What formats with a header of text share: voxels as raw bytes, packed or not, in the same file or in another one.
  */
 import { createReadStream, existsSync } from "node:fs";
+import { stat } from "node:fs/promises";
 import { dirname, resolve, sep } from "node:path";
 import { pipeline, type Readable } from "node:stream";
 import { createGunzip, createInflate } from "node:zlib";
@@ -78,6 +79,11 @@ export function layoutBytes(layout: RawLayout, { limits }: DecodeOptions): numbe
   const voxels = extent[0] * extent[1] * extent[2];
   checkLimit(voxels, limits.voxels, "voxels");
   return voxels * wide;
+}
+
+/** First byte of the voxels in a data file, of which a header says to skip `skip`; -1: they are its last bytes. */
+export async function dataStart(path: string, skip: number, bytes: number): Promise<number> {
+  return skip === -1 ? Math.max(0, (await stat(path)).size - bytes) : Math.max(0, skip);
 }
 
 function unpacked(raw: Readable, packing: Packing): Readable {

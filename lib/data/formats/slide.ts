@@ -34,7 +34,7 @@ const MASK_EDGE = 1024;
 const MOST_PIXELS = 2 ** 28;
 
 const open = (path: string, page: number) =>
-  sharp(path, { page, failOn: "error", limitInputPixels: false });
+  sharp(path, { page, failOn: "warning", limitInputPixels: false });
 
 /** Otsu's threshold of values from 0 to 255. */
 export function otsu(values: Uint8Array): number {
