@@ -137,6 +137,7 @@ async function install() {
 const checks = {
   lint: program([biome, "lint", "--error-on-warnings"]),
   format: program([biome, "format"]),
+  "cpp-format": program(["scripts/check/cpp-format.mjs"]),
   types: program([tsc, "--project", "tsconfig.json"]),
   arrows: program(["scripts/check/arrows.mjs"]),
   symbols: program(["scripts/check/symbols.mjs"]),

@@ -151,8 +151,8 @@ export function register(program: Command): void {
     .description("decode, preprocess and write files into a store")
     .requiredOption("--out <store>", "folder of the store; added to if it exists");
   for (const [flag, recipe] of Object.entries(modalityFlags)) {
-    const what = `${recipe === "report" ? "tables of reports" : recipe}: file or folder; may be repeated`;
-    command.option(`--${flag} <path>`, what, (path: string) => {
+    const what = `${recipe === "report" ? "tables of reports" : recipe}: files or folders; may be repeated`;
+    command.option(`--${flag} <path...>`, what, (path: string) => {
       sources.push({ modality: recipe, recipe, path });
       return path;
     });

@@ -58,8 +58,8 @@ StepOptions read_step_options(const Napi::Value& value, const Batch& batch, cons
     const auto row = static_cast<size_t>(samples * size.encoder_width);
     const size_t count = given.IsTypedArray() ? given.As<Napi::TypedArray>().ElementLength() : row;
     const auto rows = static_cast<int64_t>(std::max<size_t>(count / row, 1));
-    result.injected.targets = options.tensor("targets", {samples, rows, size.encoder_width},
-                                             {napi_float32_array});
+    result.injected.targets =
+        options.tensor("targets", {samples, rows, size.encoder_width}, {napi_float32_array});
   }
   return result;
 }

@@ -25,6 +25,12 @@ const wheels = {
     sha256: "096487995473320de7f65d622c3f1d16c3ad174797602218ca8c967f51ec38a0",
     programs: "bin",
   },
+  "clang-format": {
+    name: "clang-format",
+    version: "14.0.6",
+    sha256: "d7c1c5e404c58e55f0170f01b3c5611dce6c119e62b5d1020347e0ad97d5a047",
+    programs: "clang_format/data/bin",
+  },
 };
 
 export function requireNode(version = process.versions.node) {
@@ -67,6 +73,16 @@ async function fetchTool(name, env) {
     }
   }
   return join(folder, wheel.programs);
+}
+
+/**
+ * The pinned clang-format, since each major version formats in its own way: the machine's, else the wheel's.
+ * @param {NodeJS.ProcessEnv} [env] @returns {Promise<string>} its path
+ */
+export async function clangFormat(env = process.env) {
+  const [major] = wheels["clang-format"].version.split(".");
+  if (versionOf("clang-format", env)?.startsWith(`${major}.`)) return "clang-format";
+  return join(await fetchTool("clang-format", env), "clang-format");
 }
 
 /** The environment with cmake and ninja on its path. @param {NodeJS.ProcessEnv} [env] */

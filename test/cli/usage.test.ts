@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import t from "tap";
 import { main } from "../../lib/cli/program.js";
 import { packageVersion } from "../../lib/version.js";
@@ -40,6 +41,29 @@ t.test("help and version go to stdout, exit 0", async (t) => {
   t.same(await runCommandLine([]), help);
   t.match(await runCommandLine(["--version"]), { code: 0, stdout: `${packageVersion()}\n` });
   t.match(await runCommandLine(["pretrain", "--help"]), { code: 0, stdout: /--max-steps/ });
+});
+
+t.test("a flag of pack takes all that follows it, as a shell spells out *.csv", async (t) => {
+  const folder = t.testdir({
+    "a.csv": "findings\nthe lungs are clear\n",
+    "b.csv": "findings\nthe heart is normal\n",
+    "c.csv": "findings\nno effusion is seen\n",
+  });
+  const [a, b, c] = ["a", "b", "c"].map((name) => join(folder, `${name}.csv`));
+  const args = [
+    "pack",
+    "--reports",
+    a,
+    b,
+    "--out",
+    join(folder, "store"),
+    "--reports",
+    c,
+    "--json",
+  ];
+  const { code, stdout, stderr } = await runCommandLine(args as string[]);
+  t.equal(code, 0, stderr);
+  t.match(JSON.parse(stdout).modalities, [{ modality: "report", files: 3, added: 3 }]);
 });
 
 t.test("--debug adds the stack", async (t) => {

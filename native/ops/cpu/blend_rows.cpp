@@ -16,9 +16,13 @@ constexpr int64_t vectors = 4;
 constexpr int64_t block = lanes * vectors;
 constexpr int32_t half = 1 << (blend_bits - 1);
 
-inline void store(uint8_t* out, int32_t value) { *out = static_cast<uint8_t>(value); }
+inline void store(uint8_t* out, int32_t value) {
+  *out = static_cast<uint8_t>(value);
+}
 
-inline void store(float* out, int32_t value) { *out = static_cast<float>(value) / 255.0F; }
+inline void store(float* out, int32_t value) {
+  *out = static_cast<float>(value) / 255.0F;
+}
 
 template <typename Out>
 void blend_plain(const BlendInput& in, int64_t length, Out* out) {
@@ -78,7 +82,7 @@ MEDCOSS_AVX2 void blend_blocks(const BlendInput& in, int64_t length, Out* out) {
 template <typename Out>
 void blend(const BlendInput& in, int64_t length, Out* out) {
   static const bool wide = __builtin_cpu_supports("avx2") != 0;
-  wide && length >= block ? blend_blocks(in, length, out) : blend_plain(in, length, out);
+  wide&& length >= block ? blend_blocks(in, length, out) : blend_plain(in, length, out);
 }
 #else
 template <typename Out>
@@ -106,9 +110,13 @@ inline void transpose_block(const uint8_t* in, int64_t pitch, uint8_t* out, int6
 
 }  // namespace
 
-void blend_rows(const BlendInput& in, int64_t length, uint8_t* out) { blend(in, length, out); }
+void blend_rows(const BlendInput& in, int64_t length, uint8_t* out) {
+  blend(in, length, out);
+}
 
-void blend_rows(const BlendInput& in, int64_t length, float* out) { blend(in, length, out); }
+void blend_rows(const BlendInput& in, int64_t length, float* out) {
+  blend(in, length, out);
+}
 
 void transpose_bytes(const uint8_t* in, int64_t pitch, int64_t height, int64_t width,
                      uint8_t* out) {
@@ -120,7 +128,8 @@ void transpose_bytes(const uint8_t* in, int64_t pitch, int64_t height, int64_t w
     }
   }
   for (int64_t y = 0; y < height; y++) {
-    for (int64_t x = y < rows ? columns : 0; x < width; x++) out[x * height + y] = in[y * pitch + x];
+    for (int64_t x = y < rows ? columns : 0; x < width; x++)
+      out[x * height + y] = in[y * pitch + x];
   }
 }
 

@@ -1,7 +1,8 @@
 // Shape suffixes: B image, H W rows and columns, C channel.
 //
-// Both passes blend rows of bytes: the one along columns works on the transposed image, in which the
-// C planes of a column lie one after another. Mirroring costs nothing: columns are made in reverse.
+// Both passes blend rows of bytes: the one along columns works on the transposed image, in which
+// the C planes of a column lie one after another. Mirroring costs nothing: columns are made in
+// reverse.
 #include "ops/cpu/crop_resize.h"
 
 #include <ATen/Parallel.h>

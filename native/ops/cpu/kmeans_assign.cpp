@@ -122,8 +122,7 @@ class KmeansAssigner::Block {
       const TwoSmallest& two = found(n, g);
       if (two.place < 0) continue;
       const bool own = own_.groups_.centre(two.place) == label;
-      bounds[g] =
-          std::sqrt(std::max(norm + (own ? two.second : two.first) - margin, 0.0F)) * down;
+      bounds[g] = std::sqrt(std::max(norm + (own ? two.second : two.first) - margin, 0.0F)) * down;
     }
     return label;
   }
@@ -157,10 +156,10 @@ class KmeansAssigner::Block {
   int64_t begin_ = 0;
   std::vector<int64_t> active_;
   std::vector<std::vector<int64_t>> lists_;  // [G] samples that look at a group
-  std::vector<TwoSmallest> found_;                   // [block_rows][G]
+  std::vector<TwoSmallest> found_;           // [block_rows][G]
   std::vector<const float*> rows_;
-  std::vector<float> products_;           // [block_rows, panel_width]
-  std::vector<TwoSmallest> smallest_;     // [block_rows]
+  std::vector<float> products_;        // [block_rows, panel_width]
+  std::vector<TwoSmallest> smallest_;  // [block_rows]
   float error_factor_;
 };
 

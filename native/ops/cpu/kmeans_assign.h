@@ -40,7 +40,7 @@ class KmeansAssigner {
   CentreGroups groups_;
   std::unique_ptr<CentrePanels> panels_;
   at::Tensor centres_KD_;
-  std::vector<float> norms_N_;   // squared
+  std::vector<float> norms_N_;  // squared
   std::vector<float> upper_N_;
   std::vector<float> lower_NG_;
   std::vector<float> drift_K_, drift_G_;

@@ -16,7 +16,9 @@ namespace {
 // So that the bounds of a sample take at most 256 bytes.
 constexpr int64_t most_groups = 64;
 
-int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t divide_up(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
 
 // Centres in an order in which neighbours are near: the first one left and the fifteen nearest to
 // it, until none is left.
@@ -26,8 +28,7 @@ std::vector<int32_t> neighbours_together(const at::Tensor& centres_KD) {
   std::iota(left.begin(), left.end(), 0);
   std::vector<int32_t> order;
   while (!left.empty()) {
-    const at::Tensor far_K =
-        norms_K - centres_KD.mv(centres_KD.select(0, left.front())).mul_(2);
+    const at::Tensor far_K = norms_K - centres_KD.mv(centres_KD.select(0, left.front())).mul_(2);
     const float* far = far_K.data_ptr<float>();
     const auto count = std::min<size_t>(panel_width, left.size());
     const int32_t first = left.front();

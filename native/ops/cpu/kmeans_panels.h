@@ -33,9 +33,9 @@ class CentreGroups {
 
 /// One iteration's centres in panels.
 struct CentrePanels {
-  std::vector<float> values;     // [panels][D][16]
-  std::vector<float> norms;      // [panels][16] squared; infinite where there is no centre
-  float largest_norm = 0;        // not squared
+  std::vector<float> values;  // [panels][D][16]
+  std::vector<float> norms;   // [panels][16] squared; infinite where there is no centre
+  float largest_norm = 0;     // not squared
 
   CentrePanels(const CentreGroups& groups, const at::Tensor& centres_KD);
 };

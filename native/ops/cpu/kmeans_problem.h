@@ -26,7 +26,9 @@ struct KmeansProblem {
   const float* row(int64_t i) const { return data_ND + i * dimensions; }
 };
 
-inline size_t at_index(int64_t i) { return static_cast<size_t>(i); }
+inline size_t at_index(int64_t i) {
+  return static_cast<size_t>(i);
+}
 
 /// |x|^2 of every sample.
 inline std::vector<float> squared_norms(const KmeansProblem& problem) {
@@ -34,8 +36,8 @@ inline std::vector<float> squared_norms(const KmeansProblem& problem) {
   std::vector<float> norms(at_index(problem.samples));
   at::parallel_for(0, problem.samples, 256, [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
-      norms[at_index(n)] = static_cast<float>(
-          squared_distance(problem.row(n), zero.data(), problem.dimensions));
+      norms[at_index(n)] =
+          static_cast<float>(squared_distance(problem.row(n), zero.data(), problem.dimensions));
     }
   });
   return norms;

@@ -89,7 +89,9 @@ MEDCOSS_CLONES void to_floats(const int16_t* in, int64_t length, float* out) {
   for (int64_t i = 0; i < length; i++) out[i] = static_cast<float>(in[i]);
 }
 
-void to_floats(const float* in, int64_t length, float* out) { std::copy_n(in, length, out); }
+void to_floats(const float* in, int64_t length, float* out) {
+  std::copy_n(in, length, out);
+}
 
 MEDCOSS_CLONES void to_integers(const float* in, int64_t length, int16_t* out) {
   constexpr float low = std::numeric_limits<int16_t>::min();
@@ -224,8 +226,10 @@ class Resampler {
       }
       if (options_.outside) fill_outside(z, first, count, part.data());
       const int64_t target = (z * options_.grid[1].size + first) * options_.grid[2].size;
-      if constexpr (std::is_same_v<Output, float>) std::copy_n(part.data(), area, out + target);
-      else to_integers(part.data(), area, out + target);
+      if constexpr (std::is_same_v<Output, float>)
+        std::copy_n(part.data(), area, out + target);
+      else
+        to_integers(part.data(), area, out + target);
     }
   }
 
@@ -252,8 +256,10 @@ class Resampler {
 template <typename Element>
 void run(const at::Tensor& voxels_DHW, const ResampleOptions& options, const at::Tensor& out) {
   const Resampler<Element> resampler(voxels_DHW, options);
-  if (options.to_int16) resampler.run(out.data_ptr<int16_t>());
-  else resampler.run(out.data_ptr<float>());
+  if (options.to_int16)
+    resampler.run(out.data_ptr<int16_t>());
+  else
+    resampler.run(out.data_ptr<float>());
 }
 
 }  // namespace
@@ -264,9 +270,14 @@ at::Tensor resample(const at::Tensor& voxels_DHW, const ResampleOptions& options
   const at::Tensor out = at::empty({grid[0].size, grid[1].size, grid[2].size},
                                    options.to_int16 ? at::kShort : at::kFloat);
   switch (voxels.scalar_type()) {
-    case at::kByte: run<uint8_t>(voxels, options, out); break;
-    case at::kShort: run<int16_t>(voxels, options, out); break;
-    default: run<float>(voxels, options, out);
+    case at::kByte:
+      run<uint8_t>(voxels, options, out);
+      break;
+    case at::kShort:
+      run<int16_t>(voxels, options, out);
+      break;
+    default:
+      run<float>(voxels, options, out);
   }
   return out;
 }

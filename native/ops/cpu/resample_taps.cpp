@@ -53,7 +53,9 @@ Filter gaussian(double sigma) {
   return normalised(std::move(filter));
 }
 
-Filter linear_weights(double part) { return {1 - part, part}; }
+Filter linear_weights(double part) {
+  return {1 - part, part};
+}
 
 // Cubic B-splines of the positions from one before to two after.
 Filter spline_weights(double t) {
@@ -96,9 +98,13 @@ void trim(AxisTaps& taps) {
 
 }  // namespace
 
-int64_t AxisTaps::begin() const { return *std::min_element(first.begin(), first.end()); }
+int64_t AxisTaps::begin() const {
+  return *std::min_element(first.begin(), first.end());
+}
 
-int64_t AxisTaps::end() const { return *std::max_element(first.begin(), first.end()) + count; }
+int64_t AxisTaps::end() const {
+  return *std::max_element(first.begin(), first.end()) + count;
+}
 
 int64_t mirror(int64_t position, int64_t length) {
   if (length == 1) return 0;

@@ -35,8 +35,10 @@ MEDCOSS_INLINE void tile(const float* const* x, int64_t begin, int64_t end, cons
   auto* place = reinterpret_cast<Eight*>(out);
   for (int r = 0; r < rows; ++r) {
     for (int v = 0; v < eights; ++v) {
-      if (begin == 0) place[r * eights + v] = sum[r][v];
-      else place[r * eights + v] += sum[r][v];
+      if (begin == 0)
+        place[r * eights + v] = sum[r][v];
+      else
+        place[r * eights + v] += sum[r][v];
     }
   }
 }
@@ -44,12 +46,18 @@ MEDCOSS_INLINE void tile(const float* const* x, int64_t begin, int64_t end, cons
 MEDCOSS_INLINE void rest(const float* const* x, int64_t rows, int64_t begin, int64_t end,
                          const float* panel, float* out) {
   switch (rows) {
-    case 5: return tile<5>(x, begin, end, panel, out);
-    case 4: return tile<4>(x, begin, end, panel, out);
-    case 3: return tile<3>(x, begin, end, panel, out);
-    case 2: return tile<2>(x, begin, end, panel, out);
-    case 1: return tile<1>(x, begin, end, panel, out);
-    default: return;
+    case 5:
+      return tile<5>(x, begin, end, panel, out);
+    case 4:
+      return tile<4>(x, begin, end, panel, out);
+    case 3:
+      return tile<3>(x, begin, end, panel, out);
+    case 2:
+      return tile<2>(x, begin, end, panel, out);
+    case 1:
+      return tile<1>(x, begin, end, panel, out);
+    default:
+      return;
   }
 }
 
