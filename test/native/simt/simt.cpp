@@ -125,8 +125,10 @@ void run_block() {
     const bool done = std::all_of(fibers.begin(), fibers.end(),
                                   [](const Fiber& f) { return f.state == State::finished; });
     if (done) return;
-    if (release_all()) idle = 0;
-    else if (idle > most_idle_turns || !any_looks()) fail("waits where others do not come");
+    if (release_all())
+      idle = 0;
+    else if (idle > most_idle_turns || !any_looks())
+      fail("waits where others do not come");
   }
 }
 
