@@ -1,6 +1,7 @@
 /**
  * Everything the doctor looks at, in the order in which it has to be right.
  */
+import { checkCuda } from "./cuda.js";
 import { checkGpu } from "./gpu.js";
 import { checkAddon, checkLibtorch } from "./native.js";
 import {
@@ -17,12 +18,15 @@ import type { Diagnosis } from "./types.js";
 /** Examines this machine and installation; changes nothing. */
 export async function diagnose(env: NodeJS.ProcessEnv = process.env): Promise<Diagnosis> {
   const { libtorch, check } = checkLibtorch(env);
+  const gpu = await checkGpu(libtorch, env);
+  const hasGpu = gpu.some(({ name, state }) => name === "GPU" && state === "ok");
   const checks = [
     checkNode(),
     checkPlatform(),
     check,
     await checkAddon(env),
-    ...(await checkGpu(libtorch, env)),
+    ...gpu,
+    ...(await checkCuda(libtorch, hasGpu, { env })),
     checkProcessor(),
     checkThreads(env),
     checkMemory(),

@@ -42,6 +42,16 @@ export interface CudaOptions {
   milliseconds?: number;
 }
 
+/** The kernel library beside the addon; undefined where this build has none, or nothing is built. */
+export function findKernels(folder?: string): string | undefined {
+  try {
+    const file = join(folder ?? findBinaries(), KERNELS);
+    return existsSync(file) ? file : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** What the addon or the dynamic linker says. */
 export function problemOf(error: unknown): CudaProblem {
   const { code, values, message } = error as Error & {

@@ -21,7 +21,10 @@ const required = [
   "dist/cli/main.js",
   "dist/native/libtorch/find.mjs",
   "native/core.cmake",
+  "native/cuda.cmake",
+  "native/cuda_library.cmake",
   "scripts/build-native.mjs",
+  "scripts/setup/cuda.mjs",
 ];
 const allowed =
   /^(docs\/.*\.(md|svg|png|json)|dist\/.*\.(m?js|d\.m?ts|map)|native\/.*|prebuilds\/.*|lib\/.*\.(ts|mjs)|scripts\/(setup\/\w+|build-native)\.mjs|\w+\.md|LICENSE|CMakeLists\.txt|package\.json)$/;

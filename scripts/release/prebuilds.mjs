@@ -12,9 +12,11 @@ export const prebuildFolder = (root) => join(root, "prebuilds", `linux-${process
 function licences(root, libtorch) {
   const site = join(libtorch, "..");
   const info = readdirSync(site).find((name) => /^torch-.*\.dist-info$/.test(name)) ?? "";
+  const runtime = readdirSync(site).find((name) => /^nvidia_cuda_runtime-/.test(name)) ?? "";
   const texts = {
     "node-addon-api": join(root, "node_modules/node-addon-api/LICENSE.md"),
     "node-api-headers": join(root, "node_modules/node-api-headers/LICENSE"),
+    "CUDA runtime (headers)": join(site, runtime, "licenses/License.txt"),
     PyTorch: join(site, info, "licenses/LICENSE"),
   };
   return Object.entries(texts)

@@ -1,6 +1,7 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
+import { checkCuda } from "../../lib/doctor/cuda.js";
 import { type CudaOptions, deviceIndex, KERNELS, prepareCuda } from "../../lib/native/cuda.js";
 import { loadBinding } from "../../lib/native/load.js";
 import { fakeLibtorch } from "../helpers/site-packages.js";
@@ -68,4 +69,16 @@ t.test("libraries that do not load after all", { skip: gpu }, async (t) => {
   t.throws(() => loadBinding().openCuda("/nowhere.so"), { code: "E_NO_CUDA" });
   t.throws(() => loadBinding().freeCudaMemory(0), { code: "E_NO_CUDA" });
   t.throws(() => loadBinding().peakCudaMemory(0), { code: "E_NO_CUDA" });
+});
+
+t.test("the doctor tells of kernels, and of the device that starts", async (t) => {
+  const libtorch = { path: "/torch", version: "2.11.0+cu130", cuda: true, how: "cache" } as const;
+  const names = async (gpu: boolean, options: CudaOptions) =>
+    (await checkCuda(libtorch, gpu, options)).map(({ name, state }) => `${name} ${state}`);
+  t.same(await names(true, fakeCuda(t, "", { kernels: false })), ["CUDA kernels note"]);
+  t.same(await names(false, fakeCuda(t, "")), ["CUDA kernels ok"]);
+  const starts = await checkCuda(libtorch, true, fakeCuda(t, printing({ devices: [h100] })));
+  t.match(starts[1], { state: "ok", found: /NVIDIA H100, compute capability 9.0, 74.5 GiB/ });
+  const broken = await checkCuda(libtorch, true, fakeCuda(t, printing({ problem: "no memory" })));
+  t.match(broken[1], { state: "problem", found: "no memory", remedy: /troubleshooting/ });
 });

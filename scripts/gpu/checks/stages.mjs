@@ -15,7 +15,7 @@ for (const precision of /** @type {const} */ (["fp32", "bf16"])) {
     const out = join(folder, precision);
     const training = /** @type {const} */ ({
       model: "tiny",
-      batchSize: 8,
+      batchSize: 4,
       seed: 0,
       device,
       precision,
