@@ -94,7 +94,10 @@ __device__ inline void write_gradients(const NormBackward<T>& p, int64_t start, 
 template <int quads>
 __device__ inline void reduce_block(const Row<float, quads>& sums, int width, float* out) {
   alignas(16) __shared__ float parts[warps][quads * quad_columns];
-  store_row(parts[threadIdx.x / warp_size], width, sums);
+  float* part = parts[threadIdx.x / warp_size];
+  for_quads<quads>(width, [&](int q, int column) {
+    for (int i = 0; i < 4; ++i) part[column + i] = sums.quad[q].at[i];
+  });
   __syncthreads();
   for (int column = threadIdx.x; column < width; column += threads) {
     float sum = 0;

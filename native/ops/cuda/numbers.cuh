@@ -68,6 +68,7 @@ __device__ inline Pack<T, count> load_pack(const T* from) {
   return pack;
 }
 
+/// Into global memory only.
 template <typename T, int count>
 __device__ inline void store_pack(T* to, const Pack<T, count>& pack) {
   using Word = typename WordOf<sizeof(T) * count>::type;
