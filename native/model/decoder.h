@@ -64,7 +64,7 @@ class Decoder {
   /// Row 0 is what the published code adds to every position before the language head.
   const at::Tensor& text_positions() const { return text_positions_; }
   /// To be called whenever parameters have changed.
-  void forget_shadows() const { shadows_.forget(); }
+  Shadows& shadows() const { return shadows_; }
 
  private:
   at::Tensor run_stack(const at::Tensor& x_BSD, const at::Tensor& filler_LD,

@@ -70,8 +70,8 @@ class Encoder {
   /// Rows [N,W] of sequences without padding to the rows that are wanted.
   at::Tensor forward_packed(const at::Tensor& x_NW, const Sequences& sequences,
                             const WantedRows& wanted, const Stochastic& stochastic) const;
-  /// To be called whenever parameters have changed.
-  void forget_shadows() const { shadows_.forget(); }
+  /// To be told whenever parameters have changed.
+  Shadows& shadows() const { return shadows_; }
   int64_t layers() const { return static_cast<int64_t>(layers_.size()); }
 
  private:

@@ -31,8 +31,17 @@ Network::Network(const ModelSize& size, const Behaviour& behaviour, Role role, a
 }
 
 void Network::parameters_changed() const {
-  encoder_.forget_shadows();
-  if (heads_) heads_->decoder.forget_shadows();
+  encoder_.shadows().forget();
+  if (heads_) heads_->decoder.shadows().forget();
+}
+
+at::Tensor Network::shadow_of(const at::Tensor& parameter) const {
+  const at::Tensor shadow = encoder_.shadows().existing(parameter);
+  return shadow.defined() || !heads_ ? shadow : heads_->decoder.shadows().existing(parameter);
+}
+
+int64_t Network::shadow_count() const {
+  return encoder_.shadows().count() + (heads_ ? heads_->decoder.shadows().count() : 0);
 }
 
 bool Network::packs(const TextInput& input) const {

@@ -30,6 +30,10 @@ class Network {
   const Behaviour& behaviour() const { return behaviour_; }
   /// To be called whenever values of parameters have changed, once a pass has been made.
   void parameters_changed() const;
+  /// The copy of a parameter in the type of matrix products, undefined where there is none; whoever
+  /// changes both alike need not tell. And the number of such copies.
+  at::Tensor shadow_of(const at::Tensor& parameter) const;
+  int64_t shadow_count() const;
 
   /// [B,1+K,W], the class token first.
   at::Tensor encode_visual(const VisualInput& input, const Masking& masking,

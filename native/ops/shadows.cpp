@@ -17,6 +17,11 @@ at::Tensor Shadows::of(const at::Tensor& master, at::ScalarType type) {
   return copy.tensor;
 }
 
+at::Tensor Shadows::existing(const at::Tensor& master) const {
+  const auto found = copies_.find(master.unsafeGetTensorImpl());
+  return found == copies_.end() ? at::Tensor() : found->second.tensor;
+}
+
 void Shadows::forget() {
   for (auto& [master, copy] : copies_) copy.fresh = false;
 }

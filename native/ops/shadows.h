@@ -14,6 +14,10 @@ class Shadows {
  public:
   /// `master` in `type`; the memory stays the same from step to step.
   at::Tensor of(const at::Tensor& master, at::ScalarType type);
+  /// The copy that there is, undefined without one. Whoever changes `master` and it alike need not
+  /// call `forget`.
+  at::Tensor existing(const at::Tensor& master) const;
+  int64_t count() const { return static_cast<int64_t>(copies_.size()); }
   /// To be called whenever weights have changed.
   void forget();
 

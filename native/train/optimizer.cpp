@@ -85,9 +85,11 @@ std::vector<const Optimizer::Slot*> Optimizer::moved() {
   return slots;
 }
 
-at::Tensor Optimizer::step(const at::Tensor& learning_rate, const at::Tensor& loss) {
+at::Tensor Optimizer::step(const at::Tensor& learning_rate, const at::Tensor& loss,
+                           const ShadowOf& shadow_of) {
   const at::NoGradGuard no_grad;
-  return loss.is_cpu() ? step_on_host(learning_rate, loss) : step_on_device(learning_rate, loss);
+  if (loss.is_cpu()) return step_on_host(learning_rate, loss);
+  return step_on_device(learning_rate, loss, shadow_of);
 }
 
 at::Tensor Optimizer::step_on_host(const at::Tensor& learning_rate, const at::Tensor& loss) {
@@ -116,12 +118,13 @@ at::Tensor Optimizer::step_on_host(const at::Tensor& learning_rate, const at::Te
   return at::tensor({std::sqrt(squares), skipped ? 1.0 : 0.0});
 }
 
-at::Tensor Optimizer::step_on_device(const at::Tensor& learning_rate, const at::Tensor& loss) {
+at::Tensor Optimizer::step_on_device(const at::Tensor& learning_rate, const at::Tensor& loss,
+                                     const ShadowOf& shadow_of) {
   std::vector<AdamwTensor> tensors;
   for (const Slot* slot : moved()) {
     const at::Tensor& value = slot->parameter.tensor;
-    tensors.push_back(
-        {value, value.grad(), slot->average, slot->square, slot->steps, {}, slot->decays});
+    tensors.push_back({value, value.grad(), slot->average, slot->square, slot->steps,
+                       shadow_of(value), slot->decays});
   }
   const AdamwOptions options{options_.beta1, options_.beta2, options_.epsilon,
                              options_.weight_decay, 0};

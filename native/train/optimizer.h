@@ -6,6 +6,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -17,14 +18,18 @@ namespace medcoss {
 
 class Optimizer {
  public:
+  /// A parameter's copy in another type, undefined where there is none.
+  using ShadowOf = std::function<at::Tensor(const at::Tensor& parameter)>;
+
   Optimizer(const ParameterList& parameters, const OptimizerOptions& options, bool move_idle);
 
   /// One step on the parameters' gradients, without waiting for the device. Where `loss` or the
   /// norm of all gradients together is not finite, nothing changes. `learning_rate` [] is float64
   /// on the CPU, float32 on the parameters' device elsewhere. Parameters without a gradient rest,
   /// or move by their momentum and decay. Returns float64 [2] on that device: the norm, and 1 where
-  /// nothing was changed.
-  at::Tensor step(const at::Tensor& learning_rate, const at::Tensor& loss);
+  /// nothing was changed. Away from the CPU the shadows of parameters change with them.
+  at::Tensor step(const at::Tensor& learning_rate, const at::Tensor& loss,
+                  const ShadowOf& shadow_of);
 
   /// Names the work of a step beside what follows from the gradients that there are: which other
   /// parameters move.
@@ -47,7 +52,8 @@ class Optimizer {
   // Slots that a step moves, with moments.
   std::vector<const Slot*> moved();
   at::Tensor step_on_host(const at::Tensor& learning_rate, const at::Tensor& loss);
-  at::Tensor step_on_device(const at::Tensor& learning_rate, const at::Tensor& loss);
+  at::Tensor step_on_device(const at::Tensor& learning_rate, const at::Tensor& loss,
+                            const ShadowOf& shadow_of);
   void apply(const Group& group, double weight_decay, const at::Tensor& learning_rate) const;
 
   std::vector<Slot> slots_;

@@ -95,8 +95,9 @@ at::Tensor Trainer::State::update(const StepInputs& inputs) {
   }
   const at::NoGradGuard no_grad;
   loss = loss.detach();
-  const at::Tensor outcome = optimizer.step(inputs.learning_rate, loss);
-  student.parameters_changed();
+  const auto shadow_of = [&](const at::Tensor& parameter) { return student.shadow_of(parameter); };
+  const at::Tensor outcome = optimizer.step(inputs.learning_rate, loss, shadow_of);
+  if (device.is_cpu()) student.parameters_changed();
   clear_gradients();
   return at::cat({loss.to(at::kDouble).view(1), outcome});
 }
@@ -122,13 +123,11 @@ StartedStep Trainer::start_step(const Batch& batch, StepKey key, double learning
   inputs.learning_rate = at::scalar_tensor(learning_rate, type);
   const auto update = [&](const StepInputs& ready) { return state.update(ready); };
   if (state.device_steps) {
-    // A graph makes the copies of weights in other types itself, and changes weights behind them.
-    state.student.parameters_changed();
-    StartedStep step = within_memory([&] {
-      return state.device_steps->start(std::move(inputs), state.optimizer.work(), update);
-    });
-    state.student.parameters_changed();
-    return step;
+    // A graph changes the shadows that there were when it was recorded.
+    const std::string work =
+        state.optimizer.work() + ' ' + std::to_string(state.student.shadow_count());
+    return within_memory(
+        [&] { return state.device_steps->start(std::move(inputs), work, update); });
   }
   const at::Tensor report = update(inputs);
   const auto* values = report.const_data_ptr<double>();

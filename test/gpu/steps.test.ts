@@ -53,11 +53,33 @@ for (const name of ["corrected", "published"] as const) {
   });
 }
 
-t.test("bf16 follows fp32", gpu, async (t) => {
-  await using full = await trainerOn("cuda", { teacher });
-  await using half = await trainerOn("cuda", { teacher, precision: "bf16" });
-  const [a, b] = [await run(full, 20, true), await run(half, 20, true)];
-  t.ok(deviation(losses(a), losses(b)) < 5e-2, `${deviation(losses(a), losses(b))}`);
+t.test("bf16 follows fp32, and its copies of weights follow the weights", gpu, async (t) => {
+  const half = { teacher, precision: "bf16" as const };
+  for (const name of ["corrected", "published"] as const) {
+    const behaviour = nativeBehaviour(presets[name]());
+    await using full = await trainerOn("cuda", { teacher, behaviour });
+    await using graphs = await trainerOn("cuda", { ...half, behaviour });
+    await using single = await trainerOn("cuda", { ...half, behaviour, graphs: false });
+    const [a, b, c] = [
+      await run(full, 20, true),
+      await run(graphs, 20, true),
+      await run(single, 20, false),
+    ];
+    t.ok(deviation(losses(a), losses(b)) < 5e-2, `${deviation(losses(a), losses(b))}`);
+    t.ok(deviation(losses(c), losses(b)) < 1e-3, `graphs: ${deviation(losses(c), losses(b))}`);
+    // An evaluation between makes copies of all weights; later steps are of graphs recorded before.
+    for (let round = 0; round < 2; round++) {
+      const evaluated = async (one: NativeTrainer) => {
+        const found: number[] = [];
+        for (const batch of kinds) found.push((await one.evaluate(batch, key(round))).loss);
+        return found;
+      };
+      const [d, e] = [await evaluated(graphs), await evaluated(single)];
+      t.ok(deviation(e, d) < 1e-3, `evaluated: ${deviation(e, d)}`);
+      const [f, g] = [await run(graphs, 20, true), await run(single, 20, false)];
+      t.ok(deviation(losses(g), losses(f)) < 1e-3, `${deviation(losses(g), losses(f))}`);
+    }
+  }
 });
 
 t.test("a step that is not finite changes nothing, as a graph too", gpu, async (t) => {
