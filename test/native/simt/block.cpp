@@ -21,7 +21,7 @@ struct Shape {
 // counts of rows, more rows than blocks have warps; pointers off their alignment.
 const Shape shapes[] = {{1, 4, 1, 0},   {7, 128, 7, 0},  {10, 192, 5, 0},  {33, 384, 3, 0},
                         {9, 512, 3, 0}, {21, 768, 7, 0}, {6, 1024, 2, 0},  {4, 1028, 2, 0},
-                        {8, 77, 4, 0},  {12, 128, 4, 1}, {1100, 64, 2, 0}, {1090, 36, 10, 1}};
+                        {8, 77, 4, 0},  {12, 128, 4, 1}, {1700, 64, 2, 0}, {1690, 36, 10, 1}};
 
 template <typename T>
 struct Case {

@@ -30,6 +30,8 @@ void wait_for_block();
 /// Gives `value` to the warp and returns that of lane `from`.
 uint64_t exchange(uint64_t value, int from);
 int lane();
+/// Ends the program where `address` is shared memory, which is static on the host.
+void require_global(const void* address);
 /// Waits for the warp, or for the four warps around, and calls `act` once with what each thread has
 /// brought, before any of them goes on.
 using Act = void (*)(void* const* brought);
@@ -61,8 +63,10 @@ Value __shfl_xor_sync(unsigned, Value value, int mask) {
 
 using std::isfinite;
 
+/// A store to global memory: elsewhere it faults, as on a device.
 template <typename Word>
 void __stcg(Word* to, Word word) {
+  simt::require_global(to);
   *to = word;
 }
 

@@ -7,6 +7,9 @@
 #include <memory>
 #include <vector>
 
+// Where static variables are; from the linker.
+extern char __data_start, _end;
+
 namespace simt {
 namespace {
 
@@ -133,6 +136,11 @@ void run_block() {
 }
 
 }  // namespace
+
+void require_global(const void* address) {
+  const auto* place = static_cast<const char*>(address);
+  if (place >= &__data_start && place < &_end) fail("stores to shared memory as if it were global");
+}
 
 int lane() {
   return static_cast<int>(threadIdx.x % warp);
