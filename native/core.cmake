@@ -5,6 +5,7 @@ set(MEDCOSS_CORE_SOURCES
     native/support/formula.cpp
     native/support/safetensors.cpp
     native/support/safetensors_header.cpp
+    native/support/tensor_memory.cpp
     native/support/threads.cpp
     native/model/decoder.cpp
     native/model/encoder.cpp

@@ -10,6 +10,7 @@
 
 #include "support/device.h"
 #include "support/error.h"
+#include "support/tensor_memory.h"
 #include "train/checkpoint.h"
 #include "train/inputs.h"
 #include "train/norms.h"
@@ -111,8 +112,15 @@ void Trainer::State::release() {
   if (device_steps) device_steps->forget();
 }
 
-Trainer::Trainer(const TrainerOptions& options) : state_(std::make_unique<State>(options)) {}
-Trainer::~Trainer() = default;
+Trainer::Trainer(const TrainerOptions& options) {
+  keep_tensor_memory();
+  state_ = std::make_unique<State>(options);
+}
+
+Trainer::~Trainer() {
+  state_.reset();
+  release_tensor_memory();
+}
 
 StartedStep Trainer::start_step(const Batch& batch, StepKey key, double learning_rate, bool replay,
                                 const Injected& injected) {

@@ -1,0 +1,16 @@
+// Memory of large CPU tensors, kept between steps: the kernel clears pages that are new to a
+// process, which takes longer than most operations on them.
+//
+// Invariant: what is held, in use and kept, is never more than the most that was in use at once.
+#pragma once
+
+namespace medcoss {
+
+/// Makes all CPU tensors of the process from 1 MiB on take their memory here, in huge pages where
+/// the system has them. Once per process; further calls change nothing.
+void keep_tensor_memory();
+
+/// Gives what is kept back to the system.
+void release_tensor_memory();
+
+}  // namespace medcoss
