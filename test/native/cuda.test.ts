@@ -2,7 +2,13 @@ import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { checkCuda } from "../../lib/doctor/cuda.js";
-import { type CudaOptions, deviceIndex, KERNELS, prepareCuda } from "../../lib/native/cuda.js";
+import {
+  type CudaOptions,
+  deviceIndex,
+  KERNELS,
+  prepareCuda,
+  tryCuda,
+} from "../../lib/native/cuda.js";
 import { loadBinding } from "../../lib/native/load.js";
 import { fakeLibtorch } from "../helpers/site-packages.js";
 
@@ -66,6 +72,7 @@ t.test("devices that are not there or too old", async (t) => {
 
 t.test("libraries that do not load after all", { skip: gpu }, async (t) => {
   await refused(t, "cuda", fakeCuda(t, printing({ devices: [h100] })), /libc10_cuda.so/);
+  t.match(await tryCuda(0), { problem: /\.so|kernel library|driver/ }, "the trial itself");
   t.throws(() => loadBinding().openCuda("/nowhere.so"), { code: "E_NO_CUDA" });
   t.throws(() => loadBinding().freeCudaMemory(0), { code: "E_NO_CUDA" });
   t.throws(() => loadBinding().peakCudaMemory(0), { code: "E_NO_CUDA" });
