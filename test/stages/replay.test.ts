@@ -122,6 +122,14 @@ t.test("stages trained one by one with buffers are those of the run", async (t) 
   }
 });
 
+/** A batch with memory of its own; that of a loader's batches is used again. */
+function copied<Batch extends Item["batch"]>(batch: Batch): Batch {
+  const entries = Object.entries(batch).map(([name, value]) => {
+    return [name, ArrayBuffer.isView(value) ? (value as Uint8Array).slice() : value];
+  });
+  return Object.fromEntries(entries) as Batch;
+}
+
 /** The second stage's items, in order from the first step or one by one from each of `steps`. */
 async function items(changes: Partial<PretrainInput>, steps?: number[]) {
   await using opened = await openStore(store);
@@ -132,7 +140,9 @@ async function items(changes: Partial<PretrainInput>, steps?: number[]) {
   const all: Item[] = [];
   const ranges = steps?.map((step) => [step, step + 1] as const) ?? [[0, source.steps] as const];
   for (const [from, to] of ranges) {
-    for await (const item of source.items(from, to)) all.push({ ...item, waitMs: 0 });
+    for await (const item of source.items(from, to)) {
+      all.push({ ...item, batch: copied(item.batch), waitMs: 0 });
+    }
   }
   return { all, source };
 }
