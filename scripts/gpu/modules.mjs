@@ -10,9 +10,8 @@ import { join } from "node:path";
 
 /** What runs: programs and what they read; no types, sources or documents. */
 const RUNS = /\.(c?js|mjs|json|wasm|node|so(\.[\d.]+)?)$/;
-/** Needed to build, or to read file formats: the store is packed before. */
-const LEFT_OUT =
-  /\/(node-addon-api|@rollup\/.*|h5wasm|@cornerstonejs\/.*|jpeg-lossless-decoder-js|dicom-parser|nifti-reader-js|hyparquet(-compressors)?)$/;
+/** Needed to build only. Readers of file formats stay, since the benchmarks' cases load them. */
+const LEFT_OUT = /\/(node-addon-api|@rollup\/.*)$/;
 /** Libraries that Node.js may need on a machine where nothing is installed. */
 const SYSTEM = /^(lib(dl|stdc\+\+|m|gcc_s|pthread|c)|ld-linux-x86-64)\.so/;
 
