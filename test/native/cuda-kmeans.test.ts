@@ -136,6 +136,17 @@ t.test("given centres: tiles that are not full, in every direction", async (t) =
   }
 });
 
+t.test(
+  "Hopper's ring of tiles goes round: several depths, tiles of centres and pieces of work",
+  async (t) => {
+    const [samples, dimensions, clusters] = [600, 200, 300];
+    const data = blobs(samples, dimensions, 310, 1);
+    const centres = data.slice(0, clusters * dimensions);
+    const options = { ...rules, data, samples, dimensions, clusters, centres, maxIterations: 1 };
+    await compare(t, "ring", options, true);
+  },
+);
+
 t.test("k-means++ draws and takes the CPU's candidates, also of streamed samples", async (t) => {
   const [samples, dimensions, clusters] = [900, 12, 50];
   const data = blobs(samples, dimensions, 60, 1);

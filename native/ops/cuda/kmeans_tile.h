@@ -13,6 +13,7 @@ namespace medcoss::cuda {
 
 constexpr int tile_rows = 256;
 constexpr int tile_centres = 128;
+/// Centres are filled up to a multiple of it: the widest tile of any kernel.
 constexpr int centre_padding = 256;
 constexpr int tile_depth = 32;  // values of 2 bytes
 constexpr int tile_stages = 4;
@@ -24,6 +25,7 @@ constexpr int warps_across = tile_centres / warp_edge;
 constexpr int tile_row_bytes = tile_depth * 2;
 constexpr int stage_bytes = (tile_rows + tile_centres) * tile_row_bytes;
 constexpr int ring_bytes = tile_stages * stage_bytes;
+static_assert(ring_bytes <= 99 * 1024, "the shared memory of a block on compute capability 8.6");
 
 constexpr int64_t rounded_up(int64_t value, int64_t unit) {
   return (value + unit - 1) / unit * unit;
