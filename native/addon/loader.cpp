@@ -13,10 +13,17 @@ namespace {
 // some milliseconds, makes steps ten times slower wherever anything else runs.
 constexpr const char* spins = "1000";
 
+// Products that oneDNN, and LibTorch's cache before it, keep compiled. Each is for one shape, and
+// packed texts and survivors of drop path bring new shapes with every step, so the 1,024 of their
+// defaults fill up, to a gigabyte; a step needs less than 200.
+constexpr const char* products = "256";
+
 // preload(paths): opens the libraries in order; throws the dynamic linker's message for the first
 // that fails.
 Napi::Value Preload(const Napi::CallbackInfo& info) {
   setenv("GOMP_SPINCOUNT", spins, 0);
+  setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", products, 0);
+  setenv("LRU_CACHE_CAPACITY", products, 0);
   const auto paths = info[0].As<Napi::Array>();
   for (uint32_t i = 0; i < paths.Length(); i++) {
     const std::string path = Napi::Value(paths.Get(i)).ToString().Utf8Value();

@@ -10,92 +10,123 @@
 #include <map>
 #include <mutex>
 #include <new>
+#include <set>
 #include <unordered_map>
+#include <utility>
 
 namespace medcoss {
 namespace {
 
 constexpr size_t smallest = size_t{1} << 20;
+constexpr size_t unit = size_t{64} << 10;
 constexpr size_t huge_page = size_t{2} << 20;
+// Large, so that few pieces are left over at the ends of segments; what was never used takes no
+// memory.
+constexpr size_t segment_size = size_t{512} << 20;
 
-size_t rounded(size_t bytes) {
-  const size_t step = bytes < 8 * huge_page ? huge_page / 8 : huge_page;
+size_t rounded(size_t bytes, size_t step) {
   return (bytes + step - 1) / step * step;
 }
 
-class Blocks {
+// Segments of the system's memory, cut into pieces. The smallest piece that fits is taken, of equal
+// ones the first in memory.
+class Pieces {
  public:
   void* take(size_t bytes) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    const size_t size = rounded(bytes);
-    void* block = kept(size);
-    if (block == nullptr) block = fresh(size);
-    peak_ = std::max(peak_, used_);
-    return block;
+    const size_t size = rounded(bytes, unit);
+    auto found = by_size_.lower_bound({size, nullptr});
+    if (found == by_size_.end()) found = grow(size);
+    const auto [free_size, piece] = *found;
+    remove(free_size, piece);
+    if (free_size > size) add(piece + size, free_size - size);
+    used_.emplace(piece, size);
+    return piece;
   }
 
-  // False where the block is not from here.
-  bool give(void* block) {
+  // False where the memory is not from here.
+  bool give(void* memory) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    const auto found = sizes_.find(block);
-    if (found == sizes_.end()) return false;
-    const size_t size = found->second;
-    sizes_.erase(found);
-    used_ -= size;
-    free_.emplace(size, block);
-    free_bytes_ += size;
+    const auto found = used_.find(static_cast<char*>(memory));
+    if (found == used_.end()) return false;
+    char* piece = found->first;
+    size_t size = found->second;
+    used_.erase(found);
+    const auto after = free_.find(piece + size);
+    if (after != free_.end() && segments_.count(piece + size) == 0) {
+      size += after->second;
+      remove(after->second, after->first);
+    }
+    auto before = free_.lower_bound(piece);
+    if (before != free_.begin() && segments_.count(piece) == 0) {
+      --before;
+      if (before->first + before->second == piece) {
+        piece = before->first;
+        size += before->second;
+        remove(before->second, before->first);
+      }
+    }
+    add(piece, size);
     return true;
   }
 
   void release() {
     const std::lock_guard<std::mutex> lock(mutex_);
-    while (!free_.empty()) drop(free_.begin());
-    peak_ = used_;
+    for (auto segment = segments_.begin(); segment != segments_.end();) {
+      const auto [start, size] = *segment;
+      const auto found = free_.find(start);
+      if (found == free_.end() || found->second != size) {
+        ++segment;
+        continue;
+      }
+      remove(size, start);
+      munmap(start, size);
+      segment = segments_.erase(segment);
+    }
+    for (const auto& [piece, size] : free_) madvise(piece, size, MADV_DONTNEED);
   }
 
  private:
-  using Free = std::multimap<size_t, void*>;
+  using BySize = std::set<std::pair<size_t, char*>>;
 
-  // The smallest block that fits, unless a quarter of it would be idle.
-  void* kept(size_t size) {
-    const auto found = free_.lower_bound(size);
-    if (found == free_.end() || found->first > size + size / 4) return nullptr;
-    void* block = found->second;
-    sizes_.emplace(block, found->first);
-    used_ += found->first;
-    free_bytes_ -= found->first;
-    free_.erase(found);
-    return block;
+  BySize::iterator grow(size_t size) {
+    size_t bytes = rounded(std::max(size, segment_size), huge_page);
+    char* segment = mapped(bytes);
+    // Where address space is short.
+    if (segment == nullptr) segment = mapped(bytes = rounded(size, huge_page));
+    if (segment == nullptr) throw std::bad_alloc();
+    segments_.emplace(segment, bytes);
+    return add(segment, bytes);
   }
 
-  void* fresh(size_t size) {
-    while (!free_.empty() && used_ + free_bytes_ + size > peak_) drop(std::prev(free_.end()));
-    void* block = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (block == MAP_FAILED) throw std::bad_alloc();
+  static char* mapped(size_t bytes) {
+    void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return nullptr;
     // Where the system has none, pages stay small.
-    if (size >= huge_page) madvise(block, size, MADV_HUGEPAGE);
-    sizes_.emplace(block, size);
-    used_ += size;
-    return block;
+    madvise(memory, bytes, MADV_HUGEPAGE);
+    return static_cast<char*>(memory);
   }
 
-  void drop(Free::iterator entry) {
-    munmap(entry->second, entry->first);
-    free_bytes_ -= entry->first;
-    free_.erase(entry);
+  BySize::iterator add(char* piece, size_t size) {
+    free_.emplace(piece, size);
+    return by_size_.emplace(size, piece).first;
+  }
+
+  void remove(size_t size, char* piece) {
+    free_.erase(piece);
+    by_size_.erase({size, piece});
   }
 
   std::mutex mutex_;
-  Free free_;
-  std::unordered_map<void*, size_t> sizes_;
-  size_t used_ = 0;
-  size_t free_bytes_ = 0;
-  size_t peak_ = 0;
+  std::map<char*, size_t> segments_;
+  std::map<char*, size_t> free_;
+  BySize by_size_;
+  std::unordered_map<char*, size_t> used_;
 };
 
 // Never destroyed: tensors may outlive every static object.
-Blocks& blocks() {
-  static auto* all = new Blocks;
+Pieces& pieces() {
+  static auto* all = new Pieces;
   return *all;
 }
 
@@ -103,8 +134,8 @@ class TensorMemory : public c10::Allocator {
  public:
   c10::DataPtr allocate(size_t bytes) override {
     if (bytes < smallest) return c10::GetDefaultCPUAllocator()->allocate(bytes);
-    void* block = blocks().take(bytes);
-    return {block, block, give, c10::Device(c10::kCPU)};
+    void* memory = pieces().take(bytes);
+    return {memory, memory, give, c10::Device(c10::kCPU)};
   }
   c10::DeleterFnPtr raw_deleter() const override { return give; }
   void copy_data(void* to, const void* from, size_t count) const override {
@@ -112,8 +143,8 @@ class TensorMemory : public c10::Allocator {
   }
 
  private:
-  static void give(void* block) {
-    if (!blocks().give(block)) c10::GetDefaultCPUAllocator()->raw_deleter()(block);
+  static void give(void* memory) {
+    if (!pieces().give(memory)) c10::GetDefaultCPUAllocator()->raw_deleter()(memory);
   }
 };
 
@@ -129,7 +160,7 @@ void keep_tensor_memory() {
 }
 
 void release_tensor_memory() {
-  blocks().release();
+  pieces().release();
 }
 
 }  // namespace medcoss

@@ -1,7 +1,8 @@
 // Memory of large CPU tensors, kept between steps: the kernel clears pages that are new to a
 // process, which takes longer than most operations on them.
 //
-// Invariant: what is held, in use and kept, is never more than the most that was in use at once.
+// Invariant: free neighbours are one piece, so what was in use once serves later tensors of any
+// size; memory is taken from the system only where no piece is large enough.
 #pragma once
 
 namespace medcoss {
@@ -10,7 +11,7 @@ namespace medcoss {
 /// the system has them. Once per process; further calls change nothing.
 void keep_tensor_memory();
 
-/// Gives what is kept back to the system.
+/// Gives what is free back to the system.
 void release_tensor_memory();
 
 }  // namespace medcoss

@@ -116,17 +116,27 @@ export async function resizeCentred<Type extends ElementType>(
   return { voxels: found, shape: size };
 }
 
+/** Edge of the squares in which axes are exchanged, so that what is read and what is written both stay in the cache. */
+const SQUARE = 32;
+
 /** Exchanges the two in-plane axes. */
 export function transposeInPlane<Voxels extends Float32Array | Int16Array>(
   volume: Volume<Voxels>,
 ): Volume<Voxels> {
   const [depth, height, width] = volume.shape;
-  const voxels = like(volume.voxels, volume.voxels.length);
-  let at = 0;
-  for (let z = 0; z < depth; z++) {
-    for (let x = 0; x < width; x++) {
-      for (let y = 0; y < height; y++) {
-        voxels[at++] = volume.voxels[(z * height + y) * width + x] as number;
+  const from: Float32Array | Int16Array = volume.voxels;
+  const voxels = like(volume.voxels, from.length);
+  const to: Float32Array | Int16Array = voxels;
+  for (let slice = 0; slice < from.length; slice += height * width) {
+    for (let top = 0; top < height; top += SQUARE) {
+      const bottom = Math.min(height, top + SQUARE);
+      for (let left = 0; left < width; left += SQUARE) {
+        const right = Math.min(width, left + SQUARE);
+        for (let x = left; x < right; x++) {
+          for (let y = top; y < bottom; y++) {
+            to[slice + x * height + y] = from[slice + y * width + x] as number;
+          }
+        }
       }
     }
   }
