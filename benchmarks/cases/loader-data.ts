@@ -56,6 +56,8 @@ async function writeJpegs(
   const path = (i: number) => join(folder, `image${String(i).padStart(5, "0")}.jpg`);
   for (let i = 0; i < Math.min(count, distinct); i++) {
     const image = sharp(picture(i, height, width, channels), { raw: { width, height, channels } });
+    // As scanners write grey images: of one component.
+    if (channels === 1) image.toColourspace("b-w");
     await image.jpeg({ quality: QUALITY }).toFile(path(i));
   }
   for (let i = distinct; i < count; i++) copyFileSync(path(i % distinct), path(i));

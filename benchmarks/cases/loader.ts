@@ -146,7 +146,7 @@ async function sizeVariant(folder: string, batches: number): Promise<Variant> {
 export async function loaderVariants({ threads, quick }: Options): Promise<Variant[]> {
   const folder = mkdtempSync(join(tmpdir(), "medcoss-loader-"));
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
-  const [images, originals, tiles, batches] = quick ? [128, 32, 32, 4] : [512, 48, 64, 16];
+  const [images, originals, tiles, batches] = quick ? [128, 32, 32, 4] : [512, 384, 64, 16];
   const xray = await imageFiles(folder, "xray", images);
   const pathology = await imageFiles(folder, "pathology", images);
   const large = await originalFiles(folder, originals);

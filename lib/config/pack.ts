@@ -67,6 +67,12 @@ const image = (channels: 1 | 3) =>
         .union([z.literal(1), z.literal(3)])
         .default(channels)
         .describe("1 for grey, 3 for colour (RGB)."),
+      shrinkOnLoad: z
+        .boolean()
+        .default(true)
+        .describe(
+          "Whether a JPEG is decoded at a half, a quarter or an eighth of its size where that is a whole number of pixels and twice the record's edge.",
+        ),
     })
     .prefault({});
 

@@ -5,7 +5,7 @@
  */
 import type { Dataset, File as Hdf5File } from "h5wasm/node";
 import { MedcossError } from "../../errors.js";
-import { type Triple, toCanonical } from "./orientation.js";
+import { type NumberArray, type Triple, toCanonical } from "./orientation.js";
 import {
   checkLimit,
   type DecodedVolume,
@@ -26,12 +26,12 @@ function isDataset(entity: unknown): entity is Dataset {
   return (entity as { type?: string } | null)?.type === "Dataset";
 }
 
-function voxelsOf(dataset: Dataset): ArrayLike<number> {
+function voxelsOf(dataset: Dataset): NumberArray {
   const value: unknown = dataset.value;
   if (value instanceof BigInt64Array || value instanceof BigUint64Array) {
     return Float64Array.from(value, Number);
   }
-  if (ArrayBuffer.isView(value)) return value as unknown as ArrayLike<number>;
+  if (ArrayBuffer.isView(value)) return value as unknown as NumberArray;
   return fail("its data set does not hold numbers");
 }
 

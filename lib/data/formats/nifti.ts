@@ -12,6 +12,7 @@ import { MedcossError } from "../../errors.js";
 import {
   type Affine,
   isUsable,
+  type NumberArray,
   orientationOf,
   spacingOf,
   type Triple,
@@ -30,7 +31,7 @@ const NAME = "NIfTI";
 const HEADER_BYTES = 544;
 
 type Header = NIFTI1 | NIFTI2;
-type View = (buffer: ArrayBuffer, littleEndian: boolean) => ArrayLike<number>;
+type View = (buffer: ArrayBuffer, littleEndian: boolean) => NumberArray;
 
 interface VoxelType {
   name: string;
@@ -45,10 +46,7 @@ function swap(buffer: ArrayBuffer, bytes: number): void {
   if (bytes === 8) view.swap64();
 }
 
-function typed(
-  name: string,
-  make: new (buffer: ArrayBuffer) => ArrayLike<number> & { BYTES_PER_ELEMENT: number },
-): VoxelType {
+function typed(name: string, make: new (buffer: ArrayBuffer) => NumberArray): VoxelType {
   const bytes = new make(new ArrayBuffer(0)).BYTES_PER_ELEMENT;
   const view: View = (buffer, littleEndian) => {
     if (!littleEndian) swap(buffer, bytes);

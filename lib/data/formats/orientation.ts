@@ -46,8 +46,19 @@ export function orientationOf(affine: Affine): string {
   return best.map((row, axis) => LETTERS[row]?.[cosine(row, axis) > 0 ? 1 : 0]).join("");
 }
 
+/** Numbers of any type that files hold. */
+export type NumberArray =
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | Float32Array
+  | Float64Array;
+
 export interface StoredVolume {
-  voxels: ArrayLike<number>;
+  voxels: NumberArray;
   /** Voxels along stored axes i, j, k. */
   extent: Triple;
   /** Distance in `voxels` between neighbours along i, j, k. */
@@ -85,17 +96,40 @@ export function toCanonical(stored: StoredVolume): {
   return { voxels: gather(stored, shape, steps, origin), shape, spacingMm };
 }
 
+/** Puts the voxels from `from` on, `step` apart, into `row`. */
+type FillRow = (row: Float32Array, from: number) => void;
+
+/** Whole rows at once, several times as fast as voxel by voxel; for neighbours that stay as they are. */
+function copiedRows(voxels: NumberArray, step: 1 | -1): FillRow {
+  return (row, from) => {
+    const first = step === 1 ? from : from - row.length + 1;
+    row.set(voxels.subarray(first, first + row.length));
+    if (step === -1) row.reverse();
+  };
+}
+
+function scaledRows({ voxels, slope, intercept }: StoredVolume, step: number): FillRow {
+  return (row, from) => {
+    for (let x = 0, at = from; x < row.length; x++, at += step) {
+      row[x] = (voxels[at] as number) * slope + intercept;
+    }
+  };
+}
+
 function gather(stored: StoredVolume, shape: Triple, steps: Triple, origin: number): Float32Array {
   const { voxels, slope, intercept } = stored;
+  const [deeper, down, across] = steps;
   const [depth, height, width] = shape;
+  const asStored = slope === 1 && intercept === 0;
+  const fill =
+    asStored && (across === 1 || across === -1)
+      ? copiedRows(voxels, across)
+      : scaledRows(stored, across);
   const out = new Float32Array(depth * height * width);
   let to = 0;
   for (let z = 0; z < depth; z++) {
-    for (let y = 0; y < height; y++) {
-      let from = origin + z * steps[0] + y * steps[1];
-      for (let x = 0; x < width; x++, from += steps[2]) {
-        out[to++] = (voxels[from] as number) * slope + intercept;
-      }
+    for (let y = 0; y < height; y++, to += width) {
+      fill(out.subarray(to, to + width), origin + z * deeper + y * down);
     }
   }
   return out;

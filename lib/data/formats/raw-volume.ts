@@ -7,12 +7,19 @@ import { dirname, resolve, sep } from "node:path";
 import { pipeline, type Readable } from "node:stream";
 import { createGunzip, createInflate } from "node:zlib";
 import { MedcossError } from "../../errors.js";
-import { type Affine, orientationOf, spacingOf, type Triple, toCanonical } from "./orientation.js";
+import {
+  type Affine,
+  type NumberArray,
+  orientationOf,
+  spacingOf,
+  type Triple,
+  toCanonical,
+} from "./orientation.js";
 import { checkLimit, type DecodedVolume, type DecodeOptions } from "./types.js";
 
 export type Packing = "raw" | "gzip" | "zlib";
 
-type Make = new (buffer: ArrayBuffer) => ArrayLike<number> | ArrayLike<bigint>;
+type Make = new (buffer: ArrayBuffer) => NumberArray | BigInt64Array | BigUint64Array;
 
 const makers: Record<string, [Make, number]> = {
   int8: [Int8Array, 1],
@@ -117,7 +124,7 @@ export async function readBytes(
   throw new MedcossError("E_FILE_FORMAT", { format, problem });
 }
 
-function numbers(bytes: Uint8Array, { type, bigEndian }: RawLayout): ArrayLike<number> {
+function numbers(bytes: Uint8Array, { type, bigEndian }: RawLayout): NumberArray {
   const [make, wide] = makers[type] as [Make, number];
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   if (bigEndian && wide === 2) view.swap16();
@@ -127,7 +134,7 @@ function numbers(bytes: Uint8Array, { type, bigEndian }: RawLayout): ArrayLike<n
   if (values instanceof BigInt64Array || values instanceof BigUint64Array) {
     return Float64Array.from(values, Number);
   }
-  return values as ArrayLike<number>;
+  return values;
 }
 
 /** The volume in canonical orientation. */

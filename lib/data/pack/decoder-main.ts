@@ -23,7 +23,11 @@ async function answer(request: Request): Promise<Answer> {
 }
 
 process.on("message", (request: Request) => {
-  void answer(request).then(send);
+  void answer(request).then((reply) => {
+    // What files left behind would make the process look too large to be kept.
+    globalThis.gc?.();
+    send(reply);
+  });
 });
 process.on("disconnect", () => process.exit());
 // The terminal's Ctrl-C goes to every process; the packing process decides what becomes of this one.

@@ -48,7 +48,7 @@ function inheritedOptions(): string[] {
 
 function start(program: URL): ChildProcess {
   return fork(fileURLToPath(program), [], {
-    execArgv: [...inheritedOptions(), `--max-old-space-size=${HEAP_MEGABYTES}`],
+    execArgv: [...inheritedOptions(), "--expose-gc", `--max-old-space-size=${HEAP_MEGABYTES}`],
     env: { ...process.env, VIPS_CONCURRENCY: "1", MALLOC_ARENA_MAX: "2" },
     stdio: ["ignore", "ignore", "pipe", "ipc"],
   });

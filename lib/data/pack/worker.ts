@@ -50,6 +50,9 @@ interface Prepared {
 /** A file that is none to learn from, though nothing is wrong with it. */
 class SkipFile extends Error {}
 
+/** Edges of a record that a decoded image has at least, so that smoothing is left to the record's own filter. */
+const RECORDS_ACROSS = 2;
+
 /** Called with the number of each file that is begun. */
 type OnFile = (index: number) => void;
 
@@ -102,9 +105,10 @@ async function packImage({ path }: TaskFile, task: Task, emit: Emit): Promise<Pr
   if (recipe === "pathology" && format === raster && (await isSlide(path))) {
     return packSlide(path, settings, emit);
   }
-  const image = await format.decode(path, settings);
-  const { patient, annotated } = image;
   const options = settings.preprocessing[recipe as "xray" | "pathology"];
+  const enoughPixels = options.shrinkOnLoad ? RECORDS_ACROSS * options.size : undefined;
+  const image = await format.decode(path, { ...settings, enoughPixels });
+  const { patient, annotated } = image;
   await emit(await prepareImage(image, options, resizeAlone));
   return { notes: [{}], patient, annotated };
 }

@@ -18,6 +18,18 @@ export function extremes(values: Values, padding?: number): [number, number] {
   return [low, high];
 }
 
+/** Whether all finite values are equal. */
+export function isConstant(values: Values): boolean {
+  let first: number | undefined;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] as number;
+    if (!Number.isFinite(value)) continue;
+    first ??= value;
+    if (value !== first) return false;
+  }
+  return true;
+}
+
 /** From black to white over a range; what is outside takes the nearest end. */
 function spread(values: Values, [low, high]: [number, number]): Uint8Array {
   const factor = 255 / (high - low);

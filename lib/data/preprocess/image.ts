@@ -6,9 +6,9 @@ import type { Preprocessing } from "../../config/pack.js";
 import { MedcossError } from "../../errors.js";
 import type { NativeBinding } from "../../native/types.js";
 import type { DecodedImage } from "../formats/types.js";
-import { extremes, toBytes } from "./display.js";
+import { isConstant, toBytes } from "./display.js";
 
-type Options = Preprocessing["xray"];
+type Options = Pick<Preprocessing["xray"], "size" | "kernel" | "channels">;
 
 /** Cropping and resizing, as the addon does it. */
 export type CropResize = NativeBinding["cropResize"];
@@ -57,7 +57,9 @@ async function stretchCubic(
     ...{ pixels, shape: [1, height, width, channels], size },
     ...{ crops: Float32Array.of(0, 0, height, width), flips: new Uint8Array(1) },
   });
-  return Uint8Array.from(values, (value) => Math.round(value * 255));
+  const bytes = new Uint8Array(values.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = Math.round((values[i] as number) * 255);
+  return bytes;
 }
 
 async function stretch(
@@ -78,8 +80,9 @@ export async function prepareImage(
   options: Options,
   cropResize: CropResize,
 ): Promise<Uint8Array> {
-  const [low, high] = extremes(image.pixels);
-  if (!(low < high)) throw new MedcossError("E_FILE_CONTENT", { problem: "a constant image" });
+  if (isConstant(image.pixels)) {
+    throw new MedcossError("E_FILE_CONTENT", { problem: "a constant image" });
+  }
   const bytes = toBytes(image);
   const { height, width } = image;
   const isGrey = image.channels === 3 && options.channels === 1;

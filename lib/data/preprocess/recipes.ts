@@ -13,6 +13,8 @@ const revisions: Record<Recipe, number> = { report: 1, xray: 2, pathology: 2, ct
  * packed then can still be added to.
  */
 const later: { [Name in Recipe]?: Partial<Preprocessing[Name]> } = {
+  xray: { shrinkOnLoad: false },
+  pathology: { shrinkOnLoad: false },
   mri: { interpolation: "linear", antialias: false, spacingMm: undefined },
 };
 
