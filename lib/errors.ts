@@ -33,8 +33,10 @@ export const registry = {
     exit: 2,
   },
   E_NOT_ENOUGH_MEMORY: {
-    message: "The run needs about {needed} of memory and {available} is free",
-    remedy: "Use a smaller model or a smaller --batch-size.",
+    message:
+      "The run needs about {needed} of memory and {available} is free; {together} of {batch} samples fit together",
+    remedy:
+      "Add --accumulate, which computes a batch in parts, lower --batch-size, or choose a smaller --model.",
     exit: 2,
   },
   E_NOT_ENOUGH_DISK: {
@@ -262,7 +264,7 @@ export const registry = {
   },
   E_OUT_OF_MEMORY: {
     message: "Out of memory on {device}: {problem}",
-    remedy: "Lower --batch-size.",
+    remedy: "Raise --accumulate, which computes a batch in parts, or lower --batch-size.",
     exit: 1,
   },
   E_CLOSED: { message: "The {what} is closed", remedy: "Make a new one.", exit: 1 },

@@ -58,6 +58,11 @@ export interface TrainerConfig {
   graphs?: boolean;
   /** Master weights are float32 in both. */
   precision?: "fp32" | "bf16";
+  /**
+   * Parts of a step's batch that are computed one after another, in the memory of one; 1 by default. Gradients are those
+   * of the whole batch, but for rounding.
+   */
+  accumulate?: number;
   /** Key of every draw; 0 by default. */
   seed?: number;
   /** Stage that keys the draws of initial weights; 0 by default. */
@@ -81,6 +86,7 @@ function resolve(config: TrainerConfig): NativeTrainerOptions {
     device: config.device ?? "cpu",
     graphs: config.graphs ?? true,
     precision: config.precision ?? "fp32",
+    accumulate: config.accumulate ?? 1,
     seed: config.seed ?? 0,
     stage: config.stage ?? 0,
     start: config.start ?? { kind: "random" },

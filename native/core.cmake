@@ -60,4 +60,5 @@ set(MEDCOSS_CORE_SOURCES
     native/train/step/inputs.cpp
     native/train/step/mixup.cpp
     native/train/step/objectives.cpp
+    native/train/step/parts.cpp
     native/train/trainer.cpp)

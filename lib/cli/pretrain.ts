@@ -39,6 +39,7 @@ const fields = [
   "epochs",
   "maxSteps",
   "batchSize",
+  "accumulate",
   "device",
   "precision",
   "threads",
@@ -218,6 +219,11 @@ export function register(program: Command): void {
     .option("--epochs <n>", "epochs of each stage (default 300)", numeric)
     .option("--max-steps <n>", "most steps of each stage on its own modality", numeric)
     .option("--batch-size <n>", "samples of a step (default 8 for tiny, else 128)", numeric)
+    .option(
+      "--accumulate <n>",
+      "parts of a step's batch that take turns in memory (default 1)",
+      numeric,
+    )
     .option("--device <device>", "cpu (default), cuda or cuda:N")
     .option("--precision <name>", "fp32 (default) or bf16")
     .option("--threads <n>", "threads of the process (default: physical cores)", numeric)

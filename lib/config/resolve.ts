@@ -31,6 +31,7 @@ export interface Training {
   epochs: number;
   maxSteps?: number;
   batchSize: number;
+  accumulate: number;
   learningRate: { peak: number; warmup: number };
   device: string;
   precision: "fp32" | "bf16";
@@ -90,6 +91,7 @@ function settle(parsed: Parsed): Training {
     epochs: parsed.epochs,
     maxSteps: parsed.maxSteps,
     batchSize,
+    accumulate: parsed.accumulate,
     learningRate: { peak, warmup },
     device: parsed.device,
     precision: parsed.precision,
@@ -161,10 +163,11 @@ export function resolveStage(
 
 /**
  * Fields that say where a run computes, what it notes and when it stops, but not what it computes; `--resume` may change
- * them. On another device or number of threads the same sums are rounded otherwise.
+ * them. On another device, with other threads or parts of a batch the same sums are rounded otherwise.
  */
 const free = new Set([
   ...["store", "bufferStore", "data", "out", "device", "graphs", "threads", "workers"],
+  "accumulate",
   ...["logEvery", "validateEvery", "checkpoint", "reconstructions", "nonFiniteLimit"],
 ]);
 /** Fields that only say how long stages are: they hold for the steps that are still to come. */

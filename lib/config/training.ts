@@ -92,6 +92,11 @@ const training = {
     .optional()
     .describe("Most steps of each stage on its own modality; replay comes on top."),
   batchSize: whole().optional().describe("Samples of a step: 8 for `tiny`, otherwise 128."),
+  accumulate: whole()
+    .default(1)
+    .describe(
+      "Parts of a step's batch that are computed one after another, in the memory of one; gradients are those of the whole batch.",
+    ),
   learningRate,
   device: z
     .string()

@@ -82,6 +82,8 @@ export interface NativeTrainerOptions {
   /** On a CUDA device: steps are recorded and started as graphs (default). Otherwise operation by operation. */
   graphs?: boolean;
   precision: "fp32" | "bf16";
+  /** Parts of a step's batch that are computed one after another; 1 by default. */
+  accumulate?: number;
   seed: number;
   /** Stage number that keys the draws of initial weights. */
   stage: number;

@@ -186,15 +186,17 @@ export async function dryRun(input: PretrainConfig): Promise<DryRun> {
   const size = nativeModelSize(training.model, given.network.vocabulary);
   const { ratio: maskRatio, words } = training.behaviour.masking;
   const teacher = training.replay && stages.length + given.replayed.length > 1;
-  const options = { batchSize: training.batchSize, maskRatio, words, teacher };
   const bf16 = training.precision === "bf16";
-  const memory = Math.max(
-    ...stages.map((each) => memoryBytes(size, each.kind, { ...options, bf16 })),
-  );
+  const memoryOf = (together: number) => {
+    const options = { together, maskRatio, words, teacher, bf16 };
+    return Math.max(...stages.map((each) => memoryBytes(size, each.kind, options)));
+  };
+  const memory = memoryOf(Math.ceil(training.batchSize / training.accumulate));
   const disk = diskBytes(size, stages.length);
   const memoryAvailable = training.device === "cpu" ? process.availableMemory() : undefined;
   const diskAvailable = await freeDisk(own.out);
-  refuse(own.out, { memory, memoryAvailable, disk, diskAvailable });
+  checkMemory(training.batchSize, memoryOf, memory, memoryAvailable);
+  checkDisk(own.out, disk, diskAvailable);
   configureThreads(training.threads);
   const planned = await costs(training, given, stages);
   return {
@@ -205,25 +207,29 @@ export async function dryRun(input: PretrainConfig): Promise<DryRun> {
   };
 }
 
-interface Needs {
-  memory: number;
-  memoryAvailable?: number;
-  disk: number;
-  diskAvailable: number;
+/** Throws E_NOT_ENOUGH_MEMORY with the most samples that fit together. */
+function checkMemory(
+  batch: number,
+  memoryOf: (together: number) => number,
+  needed: number,
+  available = Number.POSITIVE_INFINITY,
+): void {
+  if (needed <= available) return;
+  let together = batch - 1;
+  while (together > 0 && memoryOf(together) > available) together--;
+  throw new MedcossError("E_NOT_ENOUGH_MEMORY", {
+    needed: formatBytes(needed),
+    available: formatBytes(available),
+    together,
+    batch,
+  });
 }
 
-function refuse(path: string, needs: Needs): void {
-  if (needs.memoryAvailable !== undefined && needs.memory > needs.memoryAvailable) {
-    throw new MedcossError("E_NOT_ENOUGH_MEMORY", {
-      needed: formatBytes(needs.memory),
-      available: formatBytes(needs.memoryAvailable),
-    });
-  }
-  if (needs.disk > needs.diskAvailable) {
-    throw new MedcossError("E_NOT_ENOUGH_DISK", {
-      needed: formatBytes(needs.disk),
-      available: formatBytes(needs.diskAvailable),
-      path,
-    });
-  }
+function checkDisk(path: string, needed: number, available: number): void {
+  if (needed <= available) return;
+  throw new MedcossError("E_NOT_ENOUGH_DISK", {
+    needed: formatBytes(needed),
+    available: formatBytes(available),
+    path,
+  });
 }

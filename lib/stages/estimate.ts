@@ -70,19 +70,19 @@ const TRAINING_BYTES_PER_VALUE = 16;
 const MODEL_BYTES_PER_VALUE = 4;
 const CHECKPOINT_BYTES_PER_VALUE = 12;
 
-/** Bytes of memory that training a stage of that kind takes; a teacher keeps weights alone. */
+/** Bytes of memory that training a stage of that kind takes with `together` samples at a time; a teacher keeps weights alone. */
 export function memoryBytes(
   size: NativeModelSize,
   kind: InputKind,
   options: {
-    batchSize: number;
+    together: number;
     maskRatio: number;
     words: number;
     bf16: boolean;
     teacher?: boolean;
   },
 ): number {
-  const activations = activationBytes(size, kind, options) * options.batchSize;
+  const activations = activationBytes(size, kind, options) * options.together;
   const each = TRAINING_BYTES_PER_VALUE + (options.teacher ? MODEL_BYTES_PER_VALUE : 0);
   return PROCESS_BYTES + parameterCount(size) * each + activations;
 }

@@ -22,6 +22,7 @@ export function trainerOptions(
     optimizer: { beta1, beta2, epsilon, weightDecay },
     device: training.device,
     precision: training.precision,
+    accumulate: training.accumulate,
     graphs: training.graphs,
     seed: training.seed,
     stage,

@@ -209,6 +209,7 @@ TrainerOptions read_trainer_options(const Napi::Value& value) {
   result.device = options.text("device");
   result.graphs = !options.has("graphs") || options.flag("graphs");
   result.bf16 = options.choice("precision", {"fp32", "bf16"}) == 1;
+  if (options.has("accumulate")) result.accumulate = options.integer("accumulate", 1, 1 << 16);
   result.seed = static_cast<uint64_t>(options.integer("seed", 0, max_safe_integer));
   result.stage = options.integer("stage", 0, 0xffff);
   result.start = read_start(options.child("start"), false);

@@ -27,12 +27,15 @@ at::Tensor pinned(const at::Tensor& tensor) {
 }
 
 // Everything that a graph of a step on `inputs` takes for granted.
-std::string kind_of(StepInputs& inputs, const std::string& variant) {
+std::string kind_of(StepParts& step, const std::string& variant) {
   std::ostringstream kind;
-  kind << variant << ' ' << inputs.mode.replay << inputs.text.full << inputs.batch.index();
-  if (const auto* volume = std::get_if<VolumeBatch>(&inputs.batch))
-    kind << ' ' << std::hexfloat << volume->scale << ' ' << volume->offset;
-  for (const at::Tensor* tensor : inputs.tensors()) {
+  kind << variant << std::hexfloat;
+  for (const StepInputs& part : step.parts) {
+    kind << ' ' << part.mode.replay << part.text.full << part.batch.index() << part.weight;
+    if (const auto* volume = std::get_if<VolumeBatch>(&part.batch))
+      kind << ' ' << volume->scale << ' ' << volume->offset;
+  }
+  for (const at::Tensor* tensor : step.tensors()) {
     kind << ';';
     if (tensor->defined()) kind << tensor->scalar_type() << tensor->sizes();
   }
@@ -40,8 +43,8 @@ std::string kind_of(StepInputs& inputs, const std::string& variant) {
 }
 
 template <typename Visit>
-void for_each_defined(StepInputs& inputs, const Visit& visit) {
-  for (at::Tensor* tensor : inputs.tensors()) {
+void for_each_defined(StepParts& step, const Visit& visit) {
+  for (at::Tensor* tensor : step.tensors()) {
     if (tensor->defined()) visit(*tensor);
   }
 }
@@ -55,12 +58,11 @@ DeviceSteps::DeviceSteps(at::Device device, bool graphs)
   guard.exchangeStream(compute_);
 }
 
-StartedStep DeviceSteps::start(StepInputs inputs, const std::string& variant,
-                               const Update& update) {
-  const int64_t samples = inputs.samples;
-  const std::string kind = kind_of(inputs, variant);
-  inputs = upload(std::move(inputs));
-  return started(run(kind, inputs, update), samples);
+StartedStep DeviceSteps::start(StepParts step, const std::string& variant, const Update& update) {
+  const int64_t samples = step.samples();
+  const std::string kind = kind_of(step, variant);
+  step = upload(std::move(step));
+  return started(run(kind, step, update), samples);
 }
 
 void DeviceSteps::forget() {
@@ -71,9 +73,9 @@ void DeviceSteps::forget() {
   c10::getDeviceAllocator(device_.type())->emptyCache();
 }
 
-StepInputs DeviceSteps::upload(StepInputs inputs) {
+StepParts DeviceSteps::upload(StepParts step) {
   const c10::StreamGuard guard(copies_);
-  for_each_defined(inputs, [&](at::Tensor& tensor) {
+  for_each_defined(step, [&](at::Tensor& tensor) {
     tensor = pinned(tensor).to(device_, true, true);
     // Its memory is the copies' stream's; the next upload must not have it while a step reads it.
     tensor.record_stream(compute_);
@@ -81,21 +83,21 @@ StepInputs DeviceSteps::upload(StepInputs inputs) {
   c10::Event uploaded(device_.type());
   uploaded.record(copies_);
   uploaded.block(compute_);
-  return inputs;
+  return step;
 }
 
-at::Tensor DeviceSteps::run(const std::string& kind, StepInputs& inputs, const Update& update) {
-  if (!graphs_) return update(inputs);
+at::Tensor DeviceSteps::run(const std::string& kind, StepParts& step, const Update& update) {
+  if (!graphs_) return update(step);
   const auto found = plans_.find(kind);
   if (found == plans_.end()) {
-    const at::Tensor report = update(inputs);
+    const at::Tensor report = update(step);
     plans_[kind];
     return report;
   }
   Plan& plan = found->second;
-  if (!plan.graph) record(plan, inputs, update);
-  const auto from = inputs.tensors();
-  const auto to = plan.inputs.tensors();
+  if (!plan.graph) record(plan, step, update);
+  const auto from = step.tensors();
+  const auto to = plan.step.tensors();
   for (size_t i = 0; i < to.size(); ++i) {
     if (to[i]->defined()) to[i]->copy_(*from[i]);
   }
@@ -103,13 +105,13 @@ at::Tensor DeviceSteps::run(const std::string& kind, StepInputs& inputs, const U
   return plan.report;
 }
 
-void DeviceSteps::record(Plan& plan, const StepInputs& inputs, const Update& update) {
+void DeviceSteps::record(Plan& plan, const StepParts& step, const Update& update) {
   // What the step in eager form has left for reuse lies outside the graphs' memory.
   c10::getDeviceAllocator(device_.type())->emptyCache();
   if (pool_ == CudaPool{}) pool_ = cuda_library().make_pool();
-  plan.inputs = inputs;
-  for_each_defined(plan.inputs, [](at::Tensor& tensor) { tensor = tensor.clone(); });
-  plan.graph = cuda_library().record(pool_, [&] { plan.report = update(plan.inputs); });
+  plan.step = step;
+  for_each_defined(plan.step, [](at::Tensor& tensor) { tensor = tensor.clone(); });
+  plan.graph = cuda_library().record(pool_, [&] { plan.report = update(plan.step); });
 }
 
 StartedStep DeviceSteps::started(const at::Tensor& report, int64_t samples) const {

@@ -14,7 +14,7 @@
 #include <string>
 
 #include "ops/cuda/graph.h"
-#include "train/step/inputs.h"
+#include "train/step/parts.h"
 #include "train/trainer.h"
 
 namespace medcoss {
@@ -22,7 +22,7 @@ namespace medcoss {
 class DeviceSteps {
  public:
   /// Enqueues a step on inputs of the device, and returns its report, float64 [3].
-  using Update = std::function<at::Tensor(const StepInputs&)>;
+  using Update = std::function<at::Tensor(const StepParts&)>;
 
   /// Without `graphs`, operations are started one by one.
   DeviceSteps(at::Device device, bool graphs);
@@ -30,21 +30,21 @@ class DeviceSteps {
   /// Starts a step. `variant` tells apart what shapes of inputs do not: a step of the same shapes
   /// and variant does the same work. The first of its kind is started operation by operation, which
   /// makes what a graph must find ready; the second is recorded.
-  StartedStep start(StepInputs inputs, const std::string& variant, const Update& update);
+  StartedStep start(StepParts step, const std::string& variant, const Update& update);
 
   /// Drops all graphs with their memory, and what LibTorch keeps for reuse.
   void forget();
 
  private:
   struct Plan {
-    StepInputs inputs;
+    StepParts step;
     at::Tensor report;
     std::unique_ptr<CudaGraph> graph;
   };
 
-  StepInputs upload(StepInputs inputs);
-  at::Tensor run(const std::string& kind, StepInputs& inputs, const Update& update);
-  void record(Plan& plan, const StepInputs& inputs, const Update& update);
+  StepParts upload(StepParts step);
+  at::Tensor run(const std::string& kind, StepParts& step, const Update& update);
+  void record(Plan& plan, const StepParts& step, const Update& update);
   StartedStep started(const at::Tensor& report, int64_t samples) const;
 
   at::Device device_;

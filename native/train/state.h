@@ -11,6 +11,7 @@
 #include "train/optimizer.h"
 #include "train/step/inputs.h"
 #include "train/step/objectives.h"
+#include "train/step/parts.h"
 #include "train/trainer.h"
 
 namespace medcoss {
@@ -26,7 +27,7 @@ struct Trainer::State {
   Outcome objective(const StepInputs& inputs) const;
   /// One optimiser step: float64 [3] on the trainer's device, its loss, the norm of its gradient
   /// and whether it was skipped (1), as one of them was not finite.
-  at::Tensor update(const StepInputs& inputs);
+  at::Tensor update(const StepParts& step);
   void clear_gradients() const;
   /// Lets go of all memory but weights and moments.
   void release();
@@ -40,6 +41,9 @@ struct Trainer::State {
   Optimizer optimizer;
 
  private:
+  // The loss of all parts, whose gradients are added up; where it is not finite, on the CPU, only
+  // its value.
+  at::Tensor backward(const StepParts& step) const;
   Outcome plain(const StepInputs& inputs) const;
   Outcome replayed(const StepInputs& inputs) const;
 };

@@ -79,25 +79,35 @@ Outcome Trainer::State::replayed(const StepInputs& inputs) const {
   const Pair pair{student, teacher.get(), inputs.student, inputs.teacher, inputs.targets_BLW};
   if (inputs.filled) return distil(pair, *inputs.filled);
   if (inputs.is_text()) return distil(pair, inputs.text);
-  return distil(pair, prepare_visual(inputs.batch, options.size, inputs.mix), inputs.noise_BL);
+  VisualInput mixed = prepare_visual(inputs.batch, options.size, inputs.mix);
+  mixed.patches_BLV = mixed.patches_BLV.narrow(0, 0, inputs.samples);
+  return distil(pair, mixed, inputs.noise_BL);
 }
 
-at::Tensor Trainer::State::update(const StepInputs& inputs) {
+at::Tensor Trainer::State::backward(const StepParts& step) const {
   const at::AutoGradMode grad(true);
-  at::Tensor loss;
-  {
-    const PrecisionScope precision(options, device);
-    loss = objective(inputs).loss;
+  const PrecisionScope precision(options, device);
+  at::Tensor total;
+  for (const StepInputs& part : step.parts) {
+    at::Tensor loss = objective(part).loss;
+    if (part.weight != 1) loss = loss * part.weight;
+    total = total.defined() ? total + loss.detach() : loss.detach();
     // On the CPU the answer is there already, and saves the rest.
-    if (device.is_cpu() && !std::isfinite(loss.item<double>())) {
-      return at::tensor({loss.item<double>(), std::numeric_limits<double>::quiet_NaN(), 1.0});
-    }
+    if (device.is_cpu() && !std::isfinite(total.item<double>())) break;
     loss.backward();
   }
+  return total;
+}
+
+at::Tensor Trainer::State::update(const StepParts& step) {
+  const at::Tensor loss = backward(step);
   const at::NoGradGuard no_grad;
-  loss = loss.detach();
+  if (device.is_cpu() && !std::isfinite(loss.item<double>())) {
+    clear_gradients();
+    return at::tensor({loss.item<double>(), std::numeric_limits<double>::quiet_NaN(), 1.0});
+  }
   const auto shadow_of = [&](const at::Tensor& parameter) { return student.shadow_of(parameter); };
-  const at::Tensor outcome = optimizer.step(inputs.learning_rate, loss, shadow_of);
+  const at::Tensor outcome = optimizer.step(step.learning_rate, loss, shadow_of);
   if (device.is_cpu()) student.parameters_changed();
   clear_gradients();
   return at::cat({loss.to(at::kDouble).view(1), outcome});
@@ -126,18 +136,18 @@ StartedStep Trainer::start_step(const Batch& batch, StepKey key, double learning
                                 const Injected& injected) {
   State& state = *state_;
   const StepDraws draws(state.options.seed, key, injected);
-  StepInputs inputs = state.host_inputs(batch, draws, {replay, true, false});
+  StepParts step = in_parts(state.host_inputs(batch, draws, {replay, true, false}), state.options,
+                            !state.device.is_cpu());
   const auto type = state.device.is_cpu() ? at::kDouble : at::kFloat;
-  inputs.learning_rate = at::scalar_tensor(learning_rate, type);
-  const auto update = [&](const StepInputs& ready) { return state.update(ready); };
+  step.learning_rate = at::scalar_tensor(learning_rate, type);
+  const auto update = [&](const StepParts& ready) { return state.update(ready); };
   if (state.device_steps) {
     // A graph changes the shadows that there were when it was recorded.
     const std::string work =
         state.optimizer.work() + ' ' + std::to_string(state.student.shadow_count());
-    return within_memory(
-        [&] { return state.device_steps->start(std::move(inputs), work, update); });
+    return within_memory([&] { return state.device_steps->start(std::move(step), work, update); });
   }
-  const at::Tensor report = update(inputs);
+  const at::Tensor report = update(step);
   const auto* values = report.const_data_ptr<double>();
   const StepResult result{values[0], values[1], values[2] != 0, samples_of(batch)};
   return {[] { return true; }, [result] { return result; }};

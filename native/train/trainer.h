@@ -48,6 +48,8 @@ struct TrainerOptions {
   /// On an accelerator: steps are recorded once for each kind of batch, and started as a whole.
   bool graphs = true;
   bool bf16 = false;
+  /// Parts of a step's batch that take turns in memory.
+  int64_t accumulate = 1;
   uint64_t seed = 0;
   int64_t stage = 0;
   Start start;

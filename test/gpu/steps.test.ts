@@ -53,6 +53,19 @@ for (const name of ["corrected", "published"] as const) {
   });
 }
 
+t.test("batches in parts are the whole ones", gpu, async (t) => {
+  await using parts = await trainerOn("cuda", { teacher, accumulate: 2 });
+  await using single = await trainerOn("cuda", { teacher, accumulate: 2, graphs: false });
+  await using whole = await trainerOn("cpu", { teacher });
+  const [a, b, c] = [
+    await run(parts, 30, true),
+    await run(single, 30, false),
+    await run(whole, 30, false),
+  ];
+  t.ok(deviation(losses(b), losses(a)) < 1e-4, `graphs: ${deviation(losses(b), losses(a))}`);
+  t.ok(deviation(losses(c), losses(a)) < 1e-3, `CPU: ${deviation(losses(c), losses(a))}`);
+});
+
 t.test("bf16 follows fp32, and its copies of weights follow the weights", gpu, async (t) => {
   const half = { teacher, precision: "bf16" as const };
   for (const name of ["corrected", "published"] as const) {

@@ -77,12 +77,12 @@ class Preparation {
   }
 
  private:
-  // Whoever gives targets, or wants every position, counts padding.
+  // Whoever gives targets, or wants every position, counts padding; parts are cut from whole texts.
   bool packs(const StepInputs& inputs) const {
     const ModelSize& size = options_.size;
     const bool takes_heads = size.encoder_width / size.encoder_heads % 8 == 0;
     return fixed_shapes_ && takes_heads && packs_texts(options_.behaviour) &&
-           !inputs.mode.whole_text && !draws_.targets().defined();
+           !inputs.mode.whole_text && !draws_.targets().defined() && options_.accumulate == 1;
   }
 
   void filled_words(const TextInput& input, const Labels& labels, StepInputs& inputs) const {
@@ -108,14 +108,6 @@ class Preparation {
     return trimmed(input, fixed_shapes_ ? length_step : 1);
   }
 
-  // Rows that are only there to fill up have no label, so they weigh nothing.
-  static void pad(Labels& labels) {
-    const int64_t count = labels.id_N.size(0);
-    const int64_t missing = rounded_up(std::max<int64_t>(count, 1), label_step) - count;
-    labels.position_N = at::constant_pad_nd(labels.position_N, {0, missing}, 0);
-    labels.id_N = at::constant_pad_nd(labels.id_N, {0, missing}, no_label);
-  }
-
   const TrainerOptions& options_;
   const StepDraws& draws_;
   bool fixed_shapes_;
@@ -124,10 +116,10 @@ class Preparation {
 }  // namespace
 
 std::vector<at::Tensor*> StepInputs::tensors() {
-  std::vector<at::Tensor*> all{
-      &text.ids_BL,      &text.real_BL,    &labels.position_N, &labels.id_N,      &noise_BL,
-      &mix.partner_B,    &mix.weight_B,    &targets_BLW,       &student.scale_SB, &student.frame_1,
-      &teacher.scale_SB, &teacher.frame_1, &learning_rate};
+  std::vector<at::Tensor*> all{&text.ids_BL,     &text.real_BL,     &labels.position_N,
+                               &labels.id_N,     &noise_BL,         &mix.partner_B,
+                               &mix.weight_B,    &targets_BLW,      &student.scale_SB,
+                               &student.frame_1, &teacher.scale_SB, &teacher.frame_1};
   if (filled) {
     for (auto* tensor :
          {&filled->ids_N, &filled->place_N, &filled->owner_N, &filled->starts, &filled->real_N})
@@ -162,6 +154,13 @@ StepInputs on_device(StepInputs inputs, at::Device device) {
     if (tensor->defined()) *tensor = tensor->to(device);
   }
   return inputs;
+}
+
+void pad(Labels& labels) {
+  const int64_t count = labels.id_N.size(0);
+  const int64_t missing = rounded_up(std::max<int64_t>(count, 1), label_step) - count;
+  labels.position_N = at::constant_pad_nd(labels.position_N, {0, missing}, 0);
+  labels.id_N = at::constant_pad_nd(labels.id_N, {0, missing}, no_label);
 }
 
 }  // namespace medcoss

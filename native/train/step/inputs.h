@@ -41,9 +41,10 @@ struct StepInputs {
   VisualMix mix;
   at::Tensor targets_BLW;  // in place of the teacher
   Stochastic student, teacher;
-  at::Tensor learning_rate;  // []
 
   int64_t samples = 0;
+  /// Share of the loss in that of the step.
+  double weight = 1;
 
   bool is_text() const { return text.ids_BL.defined() || filled; }
   /// All tensors, undefined ones too, always in the same order.
@@ -57,5 +58,8 @@ StepInputs step_inputs(const TrainerOptions& options, at::Device device, const B
 
 /// The same on another device.
 StepInputs on_device(StepInputs inputs, at::Device device);
+
+/// Fills up to a number of labels that many batches share, with some that weigh nothing.
+void pad(Labels& labels);
 
 }  // namespace medcoss
