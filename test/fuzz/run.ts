@@ -2,10 +2,12 @@
  * Runs fuzz targets in processes of their own under the limits of `pack`. An input that crashes its process, hangs, takes
  * too much memory or ends in an error that is not one of ours fails, and is written to `keep`.
  */
+
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DecoderProcess } from "../../lib/data/pack/decoder-process.js";
+import { packDefaults } from "../helpers/packing.js";
 import type { FuzzReply, FuzzRequest } from "./child.js";
 import { makeInput } from "./target.js";
 
@@ -28,7 +30,9 @@ export interface TargetReport {
   failures: string[];
 }
 
-const allowed = { secondsPerFile: 20, memoryBytes: 2e9 };
+/** What `pack` allows a file: a damaged JPEG-LS frame keeps CharLS busy for 13 s before it gives up. */
+const { seconds, memoryBytes } = packDefaults().limits;
+const allowed = { secondsPerFile: seconds, memoryBytes };
 /** Inputs that one process is asked for at once. */
 const BLOCK = 500;
 const ending = import.meta.url.endsWith(".ts") ? "ts" : "js";
