@@ -63,6 +63,8 @@ export interface TrainerConfig {
    * of the whole batch, but for rounding.
    */
   accumulate?: number;
+  /** Whether blocks are computed once more on the way back instead of being kept; the same bits in less memory. */
+  recompute?: boolean;
   /** Key of every draw; 0 by default. */
   seed?: number;
   /** Stage that keys the draws of initial weights; 0 by default. */
@@ -81,7 +83,7 @@ function resolve(config: TrainerConfig): NativeTrainerOptions {
   const { beta1, beta2, epsilon, weightDecay } = preset.optimizer;
   return {
     size: { vocabulary: DEFAULT_VOCABULARY, ...config.size },
-    behaviour: nativeBehaviour(preset),
+    behaviour: nativeBehaviour(preset, config.recompute),
     optimizer: { beta1, beta2, epsilon, weightDecay },
     device: config.device ?? "cpu",
     graphs: config.graphs ?? true,

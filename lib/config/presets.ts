@@ -52,8 +52,9 @@ export type PresetName = keyof typeof presets;
 export const presetNames = Object.keys(presets) as PresetName[];
 
 /** The part of a behaviour that acts inside a native step. */
-export function nativeBehaviour(behaviour: Behaviour): NativeBehaviour {
+export function nativeBehaviour(behaviour: Behaviour, recompute = false): NativeBehaviour {
   return {
+    ...(recompute && { blocks: "recomputed" as const }),
     attentionText: behaviour.attention.text,
     attentionTextMask: behaviour.attention.textMask,
     teacherMode: behaviour.teacher.mode,

@@ -32,6 +32,7 @@ export interface Training {
   maxSteps?: number;
   batchSize: number;
   accumulate: number;
+  recompute: boolean;
   learningRate: { peak: number; warmup: number };
   device: string;
   precision: "fp32" | "bf16";
@@ -92,6 +93,7 @@ function settle(parsed: Parsed): Training {
     maxSteps: parsed.maxSteps,
     batchSize,
     accumulate: parsed.accumulate,
+    recompute: parsed.recompute,
     learningRate: { peak, warmup },
     device: parsed.device,
     precision: parsed.precision,
@@ -167,7 +169,7 @@ export function resolveStage(
  */
 const free = new Set([
   ...["store", "bufferStore", "data", "out", "device", "graphs", "threads", "workers"],
-  "accumulate",
+  ...["accumulate", "recompute"],
   ...["logEvery", "validateEvery", "checkpoint", "reconstructions", "nonFiniteLimit"],
 ]);
 /** Fields that only say how long stages are: they hold for the steps that are still to come. */

@@ -97,6 +97,12 @@ const training = {
     .describe(
       "Parts of a step's batch that are computed one after another, in the memory of one; gradients are those of the whole batch.",
     ),
+  recompute: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Blocks are computed once more on the way back instead of being kept: the same bits in less memory and more time.",
+    ),
   learningRate,
   device: z
     .string()

@@ -55,8 +55,11 @@ export interface NativeBehaviour {
   maskRatio: number;
   /** Probability that a residual branch is dropped for a sample in training. */
   dropPath: number;
-  /** Blocks as LibTorch's modules in place of the fused stack: the oracle of tests. Default: false. */
-  plainBlocks?: boolean;
+  /**
+   * How blocks are computed: `fused` (default); the same, but once more on the way back instead of being kept; or as
+   * LibTorch's modules, the oracle of tests.
+   */
+  blocks?: "fused" | "recomputed" | "modules";
 }
 
 export interface NativeOptimizer {

@@ -188,7 +188,8 @@ export async function dryRun(input: PretrainConfig): Promise<DryRun> {
   const teacher = training.replay && stages.length + given.replayed.length > 1;
   const bf16 = training.precision === "bf16";
   const memoryOf = (together: number) => {
-    const options = { together, maskRatio, words, teacher, bf16 };
+    const { recompute } = training;
+    const options = { together, maskRatio, words, teacher, bf16, recompute };
     return Math.max(...stages.map((each) => memoryBytes(size, each.kind, options)));
   };
   const memory = memoryOf(Math.ceil(training.batchSize / training.accumulate));

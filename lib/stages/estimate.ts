@@ -39,6 +39,8 @@ export function parameterCount(size: NativeModelSize): number {
 
 /** Values kept for the backward pass by one transformer layer for one token, in widths. */
 const KEPT_PER_LAYER = 18;
+/** The same where layers are computed once more: what enters a layer, and the branch that has yet to join it. */
+const ENTERED_PER_LAYER = 2;
 /** Logits, their softmax and their gradient. */
 const LOGIT_COPIES = 3;
 
@@ -46,11 +48,12 @@ const LOGIT_COPIES = 3;
 function activationBytes(
   size: NativeModelSize,
   kind: InputKind,
-  options: { maskRatio: number; words: number; bf16: boolean },
+  options: { maskRatio: number; words: number; bf16: boolean; recompute: boolean },
 ): number {
   const valueBytes = options.bf16 ? 3 : 4;
-  const encoder = (tokens: number) =>
-    tokens * size.encoderLayers * size.encoderWidth * KEPT_PER_LAYER;
+  const widths = (layers: number) =>
+    options.recompute ? layers * ENTERED_PER_LAYER + KEPT_PER_LAYER : layers * KEPT_PER_LAYER;
+  const encoder = (tokens: number) => tokens * size.encoderWidth * widths(size.encoderLayers);
   if (kind === "text") {
     const predicted = Math.ceil(size.textLength * options.words) * size.vocabulary * LOGIT_COPIES;
     return (encoder(size.textLength) + predicted) * valueBytes;
@@ -58,8 +61,7 @@ function activationBytes(
   const count = kind === "image2d" ? patches(size).image : patches(size).volume;
   const values = kind === "image2d" ? CHANNELS * square(PATCH) : PATCH ** 3;
   const visible = Math.floor(count * (1 - options.maskRatio)) + 1;
-  const decoder =
-    (count + 1) * (size.decoderLayers * size.decoderWidth * KEPT_PER_LAYER + 4 * values);
+  const decoder = (count + 1) * (size.decoderWidth * widths(size.decoderLayers) + 4 * values);
   return (encoder(visible) + decoder) * valueBytes;
 }
 
@@ -79,6 +81,7 @@ export function memoryBytes(
     maskRatio: number;
     words: number;
     bf16: boolean;
+    recompute: boolean;
     teacher?: boolean;
   },
 ): number {

@@ -18,7 +18,7 @@ export function trainerOptions(
   const { beta1, beta2, epsilon, weightDecay } = training.behaviour.optimizer;
   return {
     size: nativeModelSize(training.model, tokenizerVocabulary),
-    behaviour: nativeBehaviour(training.behaviour),
+    behaviour: nativeBehaviour(training.behaviour, training.recompute),
     optimizer: { beta1, beta2, epsilon, weightDecay },
     device: training.device,
     precision: training.precision,

@@ -80,7 +80,10 @@ Behaviour read_behaviour(const Reader& behaviour) {
   result.distillation_include_padding = is_first("distillationPadding", "included", "excluded");
   result.mixup_real_spans = is_first("mixupText", "real-spans", "tokens-and-padding");
   result.move_idle_parameters = is_first("idleParameters", "move", "rest");
-  result.plain_blocks = behaviour.has("plainBlocks") && behaviour.flag("plainBlocks");
+  if (behaviour.has("blocks")) {
+    constexpr std::array forms{BlockForm::fused, BlockForm::recomputed, BlockForm::modules};
+    result.blocks = forms[behaviour.choice("blocks", {"fused", "recomputed", "modules"})];
+  }
   result.mask_ratio = behaviour.number("maskRatio", 0, 1);
   result.drop_path = behaviour.number("dropPath", 0, 1);
   if (result.mask_ratio >= 1) behaviour.refuse("maskRatio", "a number below 1");

@@ -93,13 +93,13 @@ DecoderTokens::DecoderTokens(const Scope& scope, const ModelSize& size, bool fix
                                  fixed_positions);
 }
 
-Decoder::Decoder(const Scope& scope, const ModelSize& size, DecoderTokens tokens, bool plain)
+Decoder::Decoder(const Scope& scope, const ModelSize& size, DecoderTokens tokens, BlockForm form)
     : tokens_(std::move(tokens)),
       embed_(scope.within("decoder_embed"), size.encoder_width, size.decoder_width),
       text_positions_(
           scope.add_table("decoder_pos_embed_1D.weight", {2, size.encoder_width}, 0.02)),
       heads_(size.decoder_heads),
-      plain_(plain) {
+      form_(form) {
   blocks_.reserve(static_cast<size_t>(size.decoder_layers));
   for (int64_t i = 0; i < size.decoder_layers; ++i) {
     blocks_.emplace_back(scope.within("decoder_blocks." + std::to_string(i)), size);
@@ -123,6 +123,7 @@ at::Tensor Decoder::run_stack(const at::Tensor& x_BSD, const at::Tensor& filler_
   StackInput input(at::cat({x_BSD.flatten(0, 1), filler_LD}), Sequences::equal(batch, tokens),
                    heads_, product_type(x_BSD));
   input.expand_N = expand_N;
+  input.recomputes = form_ == BlockForm::recomputed;
   if (wanted < tokens) {
     const at::Tensor rows = at::arange(batch * tokens, options).view({batch, tokens});
     input.wanted = {rows.slice(1, tokens - wanted).flatten(), Sequences::equal(batch, wanted)};
@@ -142,7 +143,7 @@ at::Tensor Decoder::run(const at::Tensor& encoded, const Masking& masking, Visua
   const at::Tensor seen = at::cat({first, masking.kept_BK + 1}, 1);
   const at::Tensor x_BSD = embed_.forward(encoded) + at::embedding(positions, seen);
   const at::Tensor filler_LD = tokens_.mask_token.select(0, 0) + positions.slice(0, 1);
-  if (!plain_ && takes_heads(x_BSD, heads_)) {
+  if (form_ != BlockForm::modules && takes_heads(x_BSD, heads_)) {
     return run_stack(x_BSD, filler_LD, masking.removed_BR, wanted);
   }
   at::Tensor x = blocks_.front().forward_first(x_BSD, filler_LD, masking.removed_BR);

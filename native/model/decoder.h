@@ -52,8 +52,7 @@ struct DecoderTokens {
 
 class Decoder {
  public:
-  /// `plain`: ATen's modules in place of the stack of blocks.
-  Decoder(const Scope& scope, const ModelSize& size, DecoderTokens tokens, bool plain);
+  Decoder(const Scope& scope, const ModelSize& size, DecoderTokens tokens, BlockForm form);
   /// Encoder output [B,1+K,W] to hidden states of the removed patches [B,R,D], of which there is at
   /// least one.
   at::Tensor forward(const at::Tensor& encoded, const Masking& masking, VisualKind kind) const;
@@ -79,7 +78,7 @@ class Decoder {
   LayerNorm norm_;
   Linear predict_2d_, predict_3d_;
   int64_t heads_;
-  bool plain_;
+  BlockForm form_;
   mutable Shadows shadows_;
 };
 

@@ -89,8 +89,8 @@ BlockParameters EncoderLayer::parameters() const {
           {norm2_.parameters(), linear1_.parameters(), linear2_.parameters(), gamma_2_}};
 }
 
-Encoder::Encoder(const Scope& scope, const ModelSize& size, bool plain)
-    : heads_(size.encoder_heads), plain_(plain) {
+Encoder::Encoder(const Scope& scope, const ModelSize& size, BlockForm form)
+    : heads_(size.encoder_heads), form_(form) {
   const Scope layers = scope.within("layers");
   layers_.reserve(static_cast<size_t>(size.encoder_layers));
   for (int64_t i = 0; i < size.encoder_layers; ++i) {
@@ -118,6 +118,7 @@ at::Tensor Encoder::forward_packed(const at::Tensor& x_NW, const Sequences& sequ
                                    const WantedRows& wanted, const Stochastic& stochastic) const {
   StackInput input(x_NW, sequences, heads_, product_type(x_NW));
   input.wanted = wanted;
+  input.recomputes = form_ == BlockForm::recomputed;
   input.drop = {stochastic.survivors, 1 / (1 - stochastic.drop_rate), stochastic.scale_SB};
   std::vector<BlockParameters> blocks;
   blocks.reserve(layers_.size());

@@ -59,8 +59,7 @@ class EncoderLayer {
 
 class Encoder {
  public:
-  /// `plain`: ATen's modules also where the stack of blocks would do.
-  Encoder(const Scope& scope, const ModelSize& size, bool plain);
+  Encoder(const Scope& scope, const ModelSize& size, BlockForm form);
   /// [B,L,W] to [B,L,W]; `mask` is additive and broadcasts to [B,heads,L,L] (undefined: none).
   at::Tensor forward(const at::Tensor& x_BLW, const at::Tensor& mask,
                      const Stochastic& stochastic) const;
@@ -76,13 +75,13 @@ class Encoder {
 
  private:
   bool fuses(const at::Tensor& x, const at::Tensor& mask) const {
-    return !plain_ && !mask.defined() && takes_heads(x, heads_);
+    return form_ != BlockForm::modules && !mask.defined() && takes_heads(x, heads_);
   }
   at::Tensor run(at::Tensor x_BLW, const at::Tensor& mask, const Stochastic& stochastic,
                  size_t layers) const;
 
   int64_t heads_;
-  bool plain_;
+  BlockForm form_;
   std::vector<EncoderLayer> layers_;
   mutable Shadows shadows_;
 };

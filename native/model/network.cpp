@@ -15,8 +15,9 @@ std::optional<DecoderTokens> tokens_for(Network::Role role, const Scope& scope,
 
 }  // namespace
 
-Network::Heads::Heads(const Scope& scope, const ModelSize& size, DecoderTokens tokens, bool plain)
-    : decoder(scope, size, std::move(tokens), plain), words(scope.within("mlm_head"), size) {}
+Network::Heads::Heads(const Scope& scope, const ModelSize& size, DecoderTokens tokens,
+                      BlockForm form)
+    : decoder(scope, size, std::move(tokens), form), words(scope.within("mlm_head"), size) {}
 
 Network::Network(const ModelSize& size, const Behaviour& behaviour, Role role, at::Device device)
     : size_(size),
@@ -24,10 +25,10 @@ Network::Network(const ModelSize& size, const Behaviour& behaviour, Role role, a
       scope_(parameters_, role == Role::student, device),
       class_token_(scope_.add_table("cls_token", {1, 1, size.encoder_width}, 0.02)),
       decoder_tokens_(tokens_for(role, scope_, size, behaviour)),
-      encoder_(scope_.within("fused_encoder"), size, behaviour.plain_blocks),
+      encoder_(scope_.within("fused_encoder"), size, behaviour.blocks),
       text_(scope_.within("token_embed"), size),
       patches_(scope_.within("video_embed"), size) {
-  if (role == Role::student) heads_.emplace(scope_, size, *decoder_tokens_, behaviour.plain_blocks);
+  if (role == Role::student) heads_.emplace(scope_, size, *decoder_tokens_, behaviour.blocks);
 }
 
 void Network::parameters_changed() const {

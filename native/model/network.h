@@ -56,7 +56,7 @@ class Network {
   struct Heads {
     Decoder decoder;
     LanguageHead words;
-    Heads(const Scope& scope, const ModelSize& size, DecoderTokens tokens, bool plain);
+    Heads(const Scope& scope, const ModelSize& size, DecoderTokens tokens, BlockForm form);
   };
 
   ModelSize size_;

@@ -64,7 +64,7 @@ FilledText::FilledText(const TextInput& input, int64_t longest_text, int64_t lea
 bool packs_texts(const Behaviour& behaviour) {
   return !behaviour.causal_text && !behaviour.tiled_text_mask &&
          !behaviour.features_include_padding && !behaviour.distillation_include_padding &&
-         !behaviour.plain_blocks;
+         behaviour.blocks != BlockForm::modules;
 }
 
 }  // namespace medcoss

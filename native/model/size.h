@@ -34,6 +34,15 @@ struct ModelSize {
   }
 };
 
+/// How transformer blocks are computed.
+enum class BlockForm {
+  fused,
+  /// Fused, and once more on the way back instead of being kept: less memory, more time.
+  recomputed,
+  /// ATen's modules: the tests' oracle.
+  modules,
+};
+
 /// The switches of the preset table that act inside a step.
 struct Behaviour {
   bool causal_text = false;
@@ -51,8 +60,7 @@ struct Behaviour {
   double mask_ratio = 0.75;
   /// Probability that a residual branch is dropped for a sample in training.
   double drop_path = 0.1;
-  /// Blocks as ATen's modules in place of the fused stack: the tests' oracle.
-  bool plain_blocks = false;
+  BlockForm blocks = BlockForm::fused;
 };
 
 }  // namespace medcoss

@@ -23,9 +23,9 @@ async function gradients(
   batch: Batch,
   objective: Objective,
   precision: "fp32" | "bf16",
-  plainBlocks: boolean,
+  blocks: NativeBehaviour["blocks"],
 ) {
-  await using trainer = await Trainer.create(options(precision, { plainBlocks }));
+  await using trainer = await Trainer.create(options(precision, { blocks }));
   const probe = await trainer.probe(batch, key(0), {
     objective,
     gradients: parameters.map((name) => ({ name, at: [0, 3, 7] })),
@@ -65,13 +65,13 @@ function distance(a: Gradients, b: Gradients): number {
 for (const objective of objectives) {
   t.test(`${objective}: losses and all gradients are those of the modules`, async (t) => {
     for (const batch of microBatches()) {
-      const fused = await gradients(batch, objective, "fp32", false);
-      const plain = await gradients(batch, objective, "fp32", true);
+      const fused = await gradients(batch, objective, "fp32", "fused");
+      const plain = await gradients(batch, objective, "fp32", "modules");
       t.same(Object.keys(fused.gradients).sort(), Object.keys(plain.gradients).sort());
       const apart = distance(fused, plain);
       t.ok(apart < 2e-5, `${batch.kind}: ${apart}`);
-      const rounded = distance(await gradients(batch, objective, "bf16", false), plain);
-      const oracle = distance(await gradients(batch, objective, "bf16", true), plain);
+      const rounded = distance(await gradients(batch, objective, "bf16", "fused"), plain);
+      const oracle = distance(await gradients(batch, objective, "bf16", "modules"), plain);
       t.ok(rounded <= 2 * oracle + 1e-4, `${batch.kind} in bf16: ${rounded}, modules ${oracle}`);
     }
   });
@@ -81,8 +81,8 @@ t.test("steps with drop path move the parameters as the modules do", async (t) =
   // Often no sample has a branch, often all, often some.
   for (const dropPath of [0.5, 0.9]) {
     for (const batch of microBatches()) {
-      const run = async (plainBlocks: boolean) => {
-        await using trainer = await Trainer.create(options("fp32", { plainBlocks, dropPath }));
+      const run = async (blocks: NativeBehaviour["blocks"]) => {
+        await using trainer = await Trainer.create(options("fp32", { blocks, dropPath }));
         const results = [];
         for (let step = 0; step < 4; step++) {
           const objective = objectives[step % 2] as Objective;
@@ -92,8 +92,9 @@ t.test("steps with drop path move the parameters as the modules do", async (t) =
         }
         return { results, norms: await trainer.parameterNorms() };
       };
-      const fused = await run(false);
-      const plain = await run(true);
+      const fused = await run("fused");
+      const plain = await run("modules");
+      t.same(await run("recomputed"), fused, "to the bit where blocks are computed twice");
       const apart = fused.results.map(({ loss, gradientNorm }, i) => {
         const other = plain.results[i] as (typeof plain.results)[number];
         return Math.max(

@@ -26,8 +26,10 @@ struct StackPass : torch::CustomClassHolder {
   std::vector<BlockParameters> blocks;
   std::vector<HalfPlan> plans;
   std::vector<SavedHalf> saved;
+  std::vector<Stream> entered;  // by block, where they are computed once more
   int64_t heads;
   at::ScalarType type;
+  bool recomputes;
   Shadows& shadows;
 
   StackPass(const StackInput& input, std::vector<BlockParameters> parameters, Shadows& copies)
@@ -35,6 +37,7 @@ struct StackPass : torch::CustomClassHolder {
         plans(stack_plan(input, blocks.size())),
         heads(input.heads),
         type(input.type),
+        recomputes(input.recomputes),
         shadows(copies) {}
 
   bool is_attention(size_t half) const { return half % 2 == 0; }
@@ -44,18 +47,29 @@ struct StackPass : torch::CustomClassHolder {
   }
   TransformerHalf half(size_t i) const { return {parameters(i), plans[i], type, shadows}; }
 
+  void run(size_t i, Stream& stream, SavedHalf* kept) const {
+    if (is_attention(i))
+      half(i).attention(stream, heads, kept);
+    else
+      half(i).feed_forward(stream, kept);
+  }
+
   at::Tensor forward(const at::Tensor& x_NW, bool keeps) {
     Stream stream{x_NW, std::nullopt};
     saved.resize(keeps ? plans.size() : 0);
     for (size_t i = 0; i < plans.size(); ++i) {
-      SavedHalf* kept = keeps ? &saved[i] : nullptr;
-      if (is_attention(i))
-        half(i).attention(stream, heads, kept);
-      else
-        half(i).feed_forward(stream, kept);
+      if (keeps && recomputes && is_attention(i)) entered.push_back(stream);
+      run(i, stream, keeps && !recomputes ? &saved[i] : nullptr);
     }
     stream.settle();
     return stream.x_NW;
+  }
+
+  // What the last block that is left would have kept.
+  void recompute(size_t block) {
+    Stream stream = std::move(entered.back());
+    entered.pop_back();
+    for (const size_t i : {2 * block, 2 * block + 1}) run(i, stream, &saved[i]);
   }
 
   // Gradients of x and of the parameters of all halves; what was kept is gone.
@@ -63,6 +77,7 @@ struct StackPass : torch::CustomClassHolder {
     BackwardStream stream{dx_NW, {}};
     std::vector<HalfGradients> gradients(plans.size());
     for (size_t i = plans.size(); i-- > 0;) {
+      if (recomputes && !is_attention(i)) recompute(i / 2);
       gradients[i] = is_attention(i) ? half(i).attention_backward(saved[i], heads, stream)
                                      : half(i).feed_forward_backward(saved[i], stream);
       saved.pop_back();

@@ -44,6 +44,8 @@ struct StackInput {
   int64_t heads;
   /// Of matrix products and what they make.
   at::ScalarType type;
+  /// Keeps what enters each block alone, and computes the block once more on the way back.
+  bool recomputes = false;
   DropPath drop;
   WantedRows wanted;
   /// The stream's rows as rows of `x_NW`, int64; undefined: x_NW itself. Not with survivors in the
