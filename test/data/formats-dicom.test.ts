@@ -218,6 +218,10 @@ t.test("what is no picture is told apart", async (t) => {
   writeFileSync(noise, Buffer.alloc(300, 7));
   t.same(await scanFile(noise, "f"), { use: "other" });
   t.same(await scanFile(join(folder, "none"), "f"), { use: "other" });
+  t.equal(await dicomImage.reasonToSkip?.(noise), undefined, "what is no DICOM is not skipped");
+  const sizeless = writeDicom(path(), imageElements(2, 2, ramp, { "00280010US": 0 }));
+  t.equal(await dicomImage.reasonToSkip?.(sizeless), undefined, "nor are pixels without a size");
+  await t.rejects(dicomImage.decode(sizeless, options), { code: "E_FILE_FORMAT" });
   const long = { "00081030UT": "x".repeat(100_000) };
   t.match(
     await scan(sliceElements(0, long)),

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { File as Hdf5File, ready } from "h5wasm/node";
 import t from "tap";
 import { hdf5 } from "../../lib/data/formats/hdf5.js";
+import { packageRoot } from "../helpers/package-root.js";
 import { packDefaults } from "../helpers/packing.js";
 
 await ready;
@@ -73,6 +74,25 @@ t.test("bad files", async (t) => {
   const small = { ...options, limits: { ...options.limits, voxels: 10 } };
   const good = write("image", new Uint8Array(24), [4, 3, 2], "<B");
   await t.rejects(hdf5.decode(good, small), { code: "E_FILE_TOO_LARGE" });
+});
+
+t.test("what the library reads without a word is refused: damage, unknown filters", async (t) => {
+  const read = (name: string) =>
+    hdf5.decode(join(packageRoot, "test/fixtures/hdf5", name), options);
+  const good = await read("good.h5");
+  t.same(good.shape, [6, 7, 8]);
+  // The last voxel is i = 0, j = 0, k = 5; values are 37 n modulo 251.
+  t.equal(good.voxels.at(-1), (37 * 5) % 251);
+  for (const [name, code, message] of [
+    ["damaged-gzip.h5", "E_FILE_FORMAT", /its voxels are damaged/],
+    ["damaged-sum.h5", "E_FILE_FORMAT", /its voxels are damaged/],
+    ["lzf.h5", "E_FILE_UNSUPPORTED", /packed with lzf/],
+    ["float16.h5", "E_FILE_UNSUPPORTED", /float16/],
+    ["truncated.h5", "E_FILE_FORMAT", /damaged or ends early/],
+  ] as const) {
+    await t.rejects(read(name), { code, message }, name);
+  }
+  t.same((await read("good.h5")).voxels, good.voxels, "and the next file is read as before");
 });
 
 t.test("a link to another file is not followed", async (t) => {

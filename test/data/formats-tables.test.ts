@@ -45,6 +45,12 @@ t.test("CSV: marks, line ends, quotes, encodings", async (t) => {
     Buffer.from([0xe9, 0x0a]),
   ]);
   t.equal((await read(".csv", late)).rows[1]?.findings, "é", "Latin-1 that begins as ASCII");
+  const damaged = Buffer.concat([
+    Buffer.from("id,findings\n1,Größe unverändert\n2,"),
+    Buffer.from([0xff, 0x0a]),
+  ]);
+  const [whole, spoilt] = (await read(".csv", damaged)).rows;
+  t.same([whole?.findings, spoilt?.findings], ["Größe unverändert", "\uFFFD"], "one bad byte");
 });
 
 t.test("JSON Lines", async (t) => {

@@ -153,7 +153,7 @@ t.test("bad files: one error each, without the path", async (t) => {
     [".mha", meta({ ElementSpacing: "0 1 1" }), "E_FILE_FORMAT"],
     [".mha", meta({ CompressedData: "True" }).concat("noise"), "E_FILE_FORMAT"],
     [".mhd", meta({ ElementDataFile: "../../../etc/passwd" }), "E_FILE_FORMAT"],
-    [".mhd", meta({ ElementDataFile: "none.raw" }), "E_FILE_UNREADABLE"],
+    [".mhd", meta({ ElementDataFile: "none.raw" }), "E_FILE_FORMAT"],
     [".mhd", meta({ ElementDataFile: "LIST" }), "E_FILE_UNSUPPORTED"],
     [".mha", "ObjectType = Image\n", "E_FILE_FORMAT"],
     [".nrrd", nrrdText(), "E_FILE_FORMAT"],

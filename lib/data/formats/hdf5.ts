@@ -26,8 +26,32 @@ function isDataset(entity: unknown): entity is Dataset {
   return (entity as { type?: string } | null)?.type === "Dataset";
 }
 
-function voxelsOf(dataset: Dataset): NumberArray {
-  const value: unknown = dataset.value;
+type Library = Awaited<typeof import("h5wasm/node")["ready"]>;
+
+/** What `action` gives. The library tells what went wrong by its handler alone, and returns memory that it never filled. */
+function checked<T>(library: Library, problem: string, action: () => T): T {
+  library.activate_throwing_error_handler();
+  try {
+    return action();
+  } catch {
+    return fail(problem);
+  } finally {
+    library.deactivate_throwing_error_handler();
+  }
+}
+
+/** Filters that HDF5 has by itself, but szip, which needs a library of its own: deflate to scale-offset. */
+const FILTERS = [1, 2, 3, 5, 6];
+
+function refuseFilters({ filters }: Dataset): void {
+  const unknown = filters.find(({ id }) => !FILTERS.includes(id));
+  if (!unknown) return;
+  const problem = `an HDF5 data set packed with ${unknown.name || `filter ${unknown.id}`}`;
+  throw new MedcossError("E_FILE_UNSUPPORTED", { kind: "volumes", problem });
+}
+
+function voxelsOf(dataset: Dataset, library: Library): NumberArray {
+  const value: unknown = checked(library, "its voxels are damaged", () => dataset.value);
   if (value instanceof BigInt64Array || value instanceof BigUint64Array) {
     return Float64Array.from(value, Number);
   }
@@ -51,11 +75,15 @@ function refuseLinks(file: Hdf5File, name: string): void {
   }
 }
 
-function readVolume(file: Hdf5File, options: DecodeOptions): DecodedVolume {
+function readVolume(file: Hdf5File, library: Library, options: DecodeOptions): DecodedVolume {
   const dataset = file.get(options.hdf5Dataset);
   if (!isDataset(dataset)) fail(`it has no data set ${options.hdf5Dataset}`);
   refuseLinks(file, options.hdf5Dataset);
-  const { type } = dataset.metadata;
+  refuseFilters(dataset);
+  const { type, size } = dataset.metadata;
+  if (type === 1 && size < 4) {
+    throw new MedcossError("E_FILE_UNSUPPORTED", { kind: "volumes", problem: "voxels of float16" });
+  }
   const extent = (dataset.shape ?? []).filter((n, axis, all) => n !== 1 || axis >= all.length - 3);
   if (type !== 0 && type !== 1) fail("its data set does not hold numbers");
   if (extent.length !== 3 || extent.some((n) => n < 1)) {
@@ -65,7 +93,7 @@ function readVolume(file: Hdf5File, options: DecodeOptions): DecodedVolume {
   const [i, j, k] = extent as Triple;
   checkLimit(i * j * k, options.limits.voxels, "voxels");
   const canonical = toCanonical({
-    voxels: voxelsOf(dataset),
+    voxels: voxelsOf(dataset, library),
     extent: [i, j, k],
     stride: [j * k, k, 1],
     orientation: ORIENTATION,
@@ -78,10 +106,10 @@ function readVolume(file: Hdf5File, options: DecodeOptions): DecodedVolume {
 
 async function decode(path: string, options: DecodeOptions): Promise<DecodedVolume> {
   const { File, ready } = await import("h5wasm/node");
-  await ready;
-  const file = new File(path, "r");
+  const library = await ready;
+  const file = checked(library, "it is damaged or ends early", () => new File(path, "r"));
   try {
-    return readVolume(file, options);
+    return readVolume(file, library, options);
   } finally {
     file.close();
   }

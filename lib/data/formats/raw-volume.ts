@@ -65,12 +65,16 @@ export function isDataOfHeader(path: string): boolean {
   return [".hdr", ".mhd", ".nhdr"].some((ending) => existsSync(found[1] + ending));
 }
 
-/** A data file beside its header; throws E_FILE_FORMAT for one that lies elsewhere. */
+/** A data file beside its header; throws E_FILE_FORMAT for one that lies elsewhere or is missing. */
 export function besides(header: string, name: string, format: string): string {
   const folder = dirname(resolve(header));
   const path = resolve(folder, name);
-  if (path.startsWith(folder + sep)) return path;
-  throw new MedcossError("E_FILE_FORMAT", { format, problem: "its data lies outside its folder" });
+  const outside = !path.startsWith(folder + sep);
+  if (!outside && existsSync(path)) return path;
+  const problem = outside
+    ? "its data lies outside its folder"
+    : "the file of its voxels is missing";
+  throw new MedcossError("E_FILE_FORMAT", { format, problem });
 }
 
 /** Bytes of the voxels; throws E_FILE_TOO_LARGE before memory is taken for them. */

@@ -1,6 +1,6 @@
 /**
- * The encoding of a text file: UTF-8 or UTF-16 by its mark, UTF-8 where all of it is, else Windows-1252, which holds
- * Latin-1.
+ * The encoding of a text file: UTF-8 or UTF-16 by its mark, UTF-8 where most of what is not ASCII is, else Windows-1252,
+ * which holds Latin-1.
  */
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
@@ -34,6 +34,16 @@ async function isUtf8(path: string): Promise<boolean> {
   }
 }
 
+/** Whether more letters beyond ASCII are UTF-8 than are not: a few damaged bytes do not spoil the others. */
+async function isMostlyUtf8(path: string): Promise<boolean> {
+  let [letters, damaged] = [0, 0];
+  for await (const part of readText(path, "utf-8")) {
+    letters += part.match(/[^\p{ASCII}\uFFFD]/gu)?.length ?? 0;
+    damaged += part.match(/\uFFFD/gu)?.length ?? 0;
+  }
+  return letters > damaged;
+}
+
 /** A name that TextDecoder knows; throws E_FILE_FORMAT for what is no text. */
 export async function encodingOf(path: string, format: string): Promise<string> {
   const head = await readStart(path);
@@ -41,7 +51,8 @@ export async function encodingOf(path: string, format: string): Promise<string> 
   if (head[0] === 0xfe && head[1] === 0xff) return "utf-16be";
   if (head.includes(0))
     throw new MedcossError("E_FILE_FORMAT", { format, problem: "it is not text" });
-  return (await isUtf8(path)) ? "utf-8" : "windows-1252";
+  const isText = (await isUtf8(path)) || (await isMostlyUtf8(path));
+  return isText ? "utf-8" : "windows-1252";
 }
 
 /** The text in parts, without a byte order mark. */

@@ -101,6 +101,18 @@ export interface TableFormat extends FormatBase {
 
 export type Format = ImageFormat | VolumeFormat | TableFormat;
 
+/** What libraries say in words of their own, and what that means. */
+const MEANINGS: readonly (readonly [RegExp, string])[] = [
+  [/buffer overrun|read past (the )?end/i, "it ends early"],
+  [/maximum call stack/i, "it is nested too deeply"],
+];
+
+/** A library's message in one line. */
+function plainly(message: string): string {
+  const known = MEANINGS.find(([pattern]) => pattern.test(message));
+  return known?.[1] ?? message.replace(/\s+/g, " ").slice(0, 200);
+}
+
 /** Runs a decoder; an error of its library becomes E_FILE_FORMAT in one line. */
 export async function decoding<T>(
   format: string,
@@ -115,8 +127,8 @@ export async function decoding<T>(
     if (syscall !== undefined) {
       throw new MedcossError("E_FILE_UNREADABLE", { problem: code ?? message }, { cause });
     }
-    const line = String(message).replaceAll(path, "the file").replace(/\s+/g, " ").slice(0, 200);
-    throw new MedcossError("E_FILE_FORMAT", { format, problem: line }, { cause });
+    const problem = plainly(String(message).replaceAll(path, "the file"));
+    throw new MedcossError("E_FILE_FORMAT", { format, problem }, { cause });
   }
 }
 

@@ -35,7 +35,8 @@ const LABEL_FOLDER = /^(masks|labels)$/i;
 const ENDING = /(\.nii)?\.[^.]+$/i;
 const TABLES = /\.(csv|tsv|jsonl|ndjson|parquet)$/i;
 const TEXTS = /\.txt$/i;
-const COMPANIONS = /\.(csv|tsv|json|jsonl|txt|md|xml|html?|pdf|ya?ml|log|ini|xlsx?|py|sh)$/i;
+const COMPANIONS =
+  /\.(csv|tsv|json|jsonl|txt|md|xml|html?|pdf|ya?ml|log|ini|xlsx?|docx?|parquet|db|py|sh)$/i;
 
 /** A file's name without folder and ending; `.nii.gz` counts as one ending. */
 export function stemOf(path: string): string {

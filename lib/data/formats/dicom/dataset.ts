@@ -73,8 +73,13 @@ export interface Header {
   signed: boolean;
 }
 
-/** Whether there are pixels to decode. */
-export function hasPixels(dataset: DataSet): boolean {
+/** Whether the file says what it is, and that has no pixels: a report, a directory, a plan. */
+export function isObjectWithoutPixels(dataset: DataSet): boolean {
+  const kind = dataset.string("x00080016") ?? dataset.string("x00020002");
+  return kind !== undefined && !dataset.elements[PIXEL_DATA] && !hasSize(dataset);
+}
+
+function hasSize(dataset: DataSet): boolean {
   return (dataset.uint16("x00280010") ?? 0) > 0 && (dataset.uint16("x00280011") ?? 0) > 0;
 }
 
@@ -95,7 +100,7 @@ function checkHeader(header: Header): Header {
 
 /** Throws E_FILE_FORMAT for a file without pixels, E_FILE_UNSUPPORTED for samples that no image has. */
 export function readHeader(dataset: DataSet): Header {
-  if (!hasPixels(dataset)) failDicom("it is not an image");
+  if (!hasSize(dataset)) failDicom("it is not an image");
   const syntax = syntaxOf(dataset);
   const bitsAllocated = dataset.uint16("x00280100") ?? 16;
   const bitsStored = dataset.uint16("x00280101") ?? bitsAllocated;

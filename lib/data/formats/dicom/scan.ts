@@ -3,7 +3,7 @@
  */
 import type { DataSet } from "dicom-parser";
 import { readHead } from "../head.js";
-import { hasPixels, isDicom, patientOf, seriesOf } from "./dataset.js";
+import { isDicom, isObjectWithoutPixels, patientOf, seriesOf } from "./dataset.js";
 import { readElements } from "./read.js";
 
 export type Scanned =
@@ -22,7 +22,7 @@ const SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7";
 
 /** Why a DICOM object is no picture of a patient; undefined where it is one. */
 export function reasonToSkipObject(dataset: DataSet): string | undefined {
-  if (!hasPixels(dataset)) return "DICOM object without an image";
+  if (isObjectWithoutPixels(dataset)) return "DICOM object without an image";
   const kind = dataset.string("x00080016") ?? "";
   return NOT_IMAGES.includes(kind) ? "DICOM segmentation or dose" : undefined;
 }
