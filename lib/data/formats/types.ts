@@ -108,7 +108,7 @@ const MEANINGS: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** A library's message in one line. */
-function plainly(message: string): string {
+export function plainly(message: string): string {
   const known = MEANINGS.find(([pattern]) => pattern.test(message));
   return known?.[1] ?? message.replace(/\s+/g, " ").slice(0, 200);
 }

@@ -7,6 +7,7 @@
 import { inflateRawSync } from "node:zlib";
 import dicomParser, { type DataSet } from "dicom-parser";
 import { MedcossError } from "../../../errors.js";
+import { plainly } from "../types.js";
 
 export const DICOM = "DICOM";
 export const PIXEL_DATA = "x7fe00010";
@@ -51,7 +52,9 @@ export function parseDataset(bytes: Uint8Array, limit: number, untilTag?: string
       throw new MedcossError("E_FILE_TOO_LARGE", limits, { cause });
     }
     const { exception, message } = cause as { exception?: string; message?: string };
-    const problem = String(message ?? exception ?? cause).replace(/^dicomParser\.\w+: /, "");
+    const problem = plainly(
+      String(message ?? exception ?? cause).replace(/^dicomParser\.\w+: /, ""),
+    );
     throw new MedcossError("E_FILE_FORMAT", { format: DICOM, problem }, { cause });
   }
 }
