@@ -2,13 +2,9 @@
 import { access } from "node:fs/promises";
 import type { Command } from "commander";
 import { MedcossError } from "../errors.js";
-import {
-  type CheckpointDescription,
-  describeCheckpoint,
-  describeRun,
-  isRun,
-  type RunDescription,
-} from "../stages/describe.js";
+import { type CheckpointDescription, describeCheckpoint } from "../stages/describe.js";
+import { describeRun, type RunDescription } from "../stages/describe-run.js";
+import { isRun } from "../stages/run-folder.js";
 import { formatBytes, printJson, printTable, runCommand } from "./common.js";
 import { describeIfBuffer, printBuffer } from "./inspect-buffer.js";
 import { describeInput, printInput, writeSheet } from "./inspect-data.js";
@@ -40,13 +36,26 @@ function printCheckpoint(found: CheckpointDescription): void {
   process.stdout.write(`${lines.join("\n")}\n`);
 }
 
+function progressOf({ running }: RunDescription): string {
+  if (!running) return "not finished";
+  const { modality, step, checkpoint, last } = running;
+  const loss =
+    last?.loss == null ? "" : `, loss ${last.loss.toPrecision(4)} in epoch ${last.epoch}`;
+  return `not finished: ${modality} after ${step} steps${loss}; --resume goes on from ${checkpoint}`;
+}
+
 function printRun(found: RunDescription): void {
-  process.stdout.write(`Run         ${found.path}\n`);
-  const at = found.running ? `in ${found.running.modality} after ${found.running.step} steps` : "";
-  process.stdout.write(
-    `State       ${found.finished ? "finished" : `not finished ${at}`.trim()}\n`,
-  );
-  if (found.verified) process.stdout.write("Digests     verified\n");
+  const to = found.planned.slice(found.stages.length);
+  const lines = [
+    `Run         ${found.path}`,
+    `State       ${found.finished ? "finished" : progressOf(found)}`,
+    `Model       ${found.model}`,
+    `Preset      ${found.preset}`,
+    `Stages      ${found.planned.join(", ")}${to.length > 0 ? `; to do: ${to.join(", ")}` : ""}`,
+    `Buffers     ${found.buffers.join(", ") || "none"}`,
+    `Digests     ${found.verified ? "verified" : "not compared"}`,
+  ];
+  process.stdout.write(`${lines.join("\n")}\n`);
   printTable(resultRows(found.stages));
 }
 

@@ -5,9 +5,9 @@ import { gatherConfig, type PlainObject } from "../config/parse.js";
 import type { PretrainInput } from "../config/training.js";
 import { ExitCode } from "../errors.js";
 import { writeLossCurves } from "../pictures/index.js";
-import { isRun } from "../stages/describe.js";
 import { type DryRun, dryRun } from "../stages/dry-run.js";
 import { pretrain } from "../stages/pretrain.js";
+import { isRun } from "../stages/run-folder.js";
 import type { Hooks, RunResult, StageResult } from "../stages/types.js";
 import {
   formatBytes,

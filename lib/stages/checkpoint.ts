@@ -142,18 +142,28 @@ export async function verifyCheckpoint(folder: string, state: CheckpointState): 
   }
 }
 
-/** The newest complete checkpoint in `parent`, verified; undefined where there is none. */
-export async function latestCheckpoint(
-  parent: string,
-): Promise<{ path: string; state: CheckpointState } | undefined> {
+/** A checkpoint's folder with what its `state.json` says. */
+export interface SavedCheckpoint {
+  path: string;
+  state: CheckpointState;
+}
+
+/** The complete checkpoints in `parent`, the newest first; their digests are not compared. */
+export async function checkpointsIn(parent: string): Promise<SavedCheckpoint[]> {
+  const found: SavedCheckpoint[] = [];
   for (const name of [CURRENT, PREVIOUS]) {
     const path = join(parent, name);
     const state = await readState(path);
-    if (!state) continue;
-    await verifyCheckpoint(path, state);
-    return { path, state };
+    if (state) found.push({ path, state });
   }
-  return undefined;
+  return found;
+}
+
+/** The newest complete checkpoint in `parent`, verified; undefined where there is none. */
+export async function latestCheckpoint(parent: string): Promise<SavedCheckpoint | undefined> {
+  const [latest] = await checkpointsIn(parent);
+  if (latest) await verifyCheckpoint(latest.path, latest.state);
+  return latest;
 }
 
 /** The model file that a path means: itself, or that of a checkpoint, stage or run folder. */

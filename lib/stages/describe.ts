@@ -1,14 +1,12 @@
 /**
- * What a checkpoint or a run is, read from headers and summaries; weights are read only to verify digests.
+ * What a checkpoint is, read from headers; weights are read only to verify digests.
  */
 import { access, stat } from "node:fs/promises";
 import { dirname, extname, join } from "node:path";
 import { openTensorFile, pytorchEndings } from "../checkpoints/convert.js";
 import { readEncoderConfig } from "../checkpoints/encoder-config.js";
 import { type ModelName, modelNames, models } from "../config/models.js";
-import { findModelFile, latestCheckpoint, readState, verifyCheckpoint } from "./checkpoint.js";
-import { isFinished, readSummary, recordedConfig, stageFolder } from "./run-folder.js";
-import type { StageResult } from "./types.js";
+import { findModelFile, readState, verifyCheckpoint } from "./checkpoint.js";
 
 export interface CheckpointDescription {
   kind: "checkpoint";
@@ -25,16 +23,6 @@ export interface CheckpointDescription {
   step?: number;
   tokenizer?: string;
   /** True where digests were compared; a mismatch is an error. */
-  verified: boolean;
-}
-
-export interface RunDescription {
-  kind: "run";
-  path: string;
-  finished: boolean;
-  stages: StageResult[];
-  /** The stage that goes on at `--resume`, with the steps it has done. */
-  running?: { modality: string; step: number };
   verified: boolean;
 }
 
@@ -99,33 +87,5 @@ export async function describeCheckpoint(
     step: source?.step,
     tokenizer: state?.digests.tokenizer ?? exported?.tokenizer,
     verified: verify && state !== undefined,
-  };
-}
-
-/** Whether a folder is that of a run over stages. */
-export async function isRun(path: string): Promise<boolean> {
-  return (await exists(join(path, "config.json"))) && (await exists(join(path, "stages")));
-}
-
-/** Describes a run folder; with `verify`, compares the digests of every stage's checkpoint. */
-export async function describeRun(path: string, verify: boolean): Promise<RunDescription> {
-  const names = ((await recordedConfig(path))?.stages ?? []) as string[];
-  const stages: StageResult[] = [];
-  let running: RunDescription["running"];
-  for (const [index, modality] of names.entries()) {
-    const folder = join(path, stageFolder(index + 1, modality));
-    const summary = await readSummary(folder);
-    if (summary) stages.push(summary);
-    if (summary && !verify) continue;
-    const latest = await latestCheckpoint(folder);
-    if (!summary && latest) running = { modality, step: latest.state.step };
-  }
-  return {
-    kind: "run",
-    path,
-    finished: await isFinished(path),
-    stages,
-    running,
-    verified: verify,
   };
 }

@@ -14,7 +14,7 @@ import { MedcossError } from "../errors.js";
 import { BUFFER_FILE, type Buffer, readBuffer, writeBuffer } from "../replay/buffer-file.js";
 import { selectBuffer } from "../replay/build-buffer.js";
 import type { Trainer } from "../trainer.js";
-import { isRun } from "./describe.js";
+import { isRun } from "./run-folder.js";
 import type { ChosenFrom } from "./stage-data.js";
 import type { Hooks } from "./types.js";
 

@@ -24,7 +24,8 @@ import type { StageResult } from "./types.js";
 
 const CONFIG_FILE = "config.json";
 const SUMMARY_FILE = "summary.json";
-const FINAL = "final";
+/** Folder of a finished run's weights. */
+export const FINAL = "final";
 const MOST_DIFFERENCES = 5;
 
 const exists = (path: string) =>
@@ -36,6 +37,11 @@ const exists = (path: string) =>
 /** `stages/02-xray`. */
 export function stageFolder(stage: number, modality: string): string {
   return join("stages", `${String(stage).padStart(2, "0")}-${modality}`);
+}
+
+/** Whether a folder is that of a run over stages. */
+export async function isRun(path: string): Promise<boolean> {
+  return (await exists(join(path, CONFIG_FILE))) && (await exists(join(path, "stages")));
 }
 
 /** The configuration that a run was begun with; undefined where there is no run. */

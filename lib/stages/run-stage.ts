@@ -7,6 +7,7 @@ import { mkdir } from "node:fs/promises";
 import { join, relative } from "node:path";
 import type { PlainObject } from "../config/parse.js";
 import type { Training } from "../config/resolve.js";
+import { fileDigest } from "../data/shard.js";
 import { MedcossError } from "../errors.js";
 import { writing } from "../files.js";
 import type { Recorder } from "../metrics/recorder.js";
@@ -163,6 +164,7 @@ export async function* runStage(plan: StagePlan): AsyncGenerator<MetricRow, Stag
   });
   const summary = summarise(plan, tally, steps);
   summary.buffer = await chooseBuffer(plan, trainer);
+  if (summary.buffer) summary.bufferDigest = await fileDigest(join(plan.root, summary.buffer));
   summary.reconstructions = await draw(plan, trainer, steps);
   await writeSummary(plan.folder, summary);
   return summary;

@@ -62,6 +62,8 @@ export interface StageResult {
   checkpoint: string;
   /** File of the stage's buffer, relative to the run folder; absent for a stream. */
   buffer?: string;
+  /** SHA-256 of that file. */
+  bufferDigest?: string;
   /** Pictures, relative to the run folder. */
   reconstructions: string[];
 }

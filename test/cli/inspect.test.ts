@@ -16,7 +16,10 @@ t.test("runs, stages and checkpoints, for people and for programs", async (t) =>
   const out = join(folder, "run");
   await pretrain({ store, out, ...microTraining, stages: ["xray", "ct"], reconstructions: 0 });
   const run = await runCommandLine(["inspect", out, "--verify"]);
-  t.match(run, { code: 0, stdout: /State +finished\nDigests +verified\n[\s\S]*1 xray +6 +0 +24 / });
+  t.match(run, { code: 0, stdout: /Digests +verified\n[\s\S]*1 xray +6 +0 +24 / });
+  t.match(run.stdout, /State +finished\nModel +24 x 1, decoder 24 x 1\nPreset +corrected\n/);
+  t.match(run.stdout, /Stages +xray, ct\nBuffers +stages\/01-xray\/buffer.json, stages\/02-ct\//);
+  t.match(await runCommandLine(["inspect", out]), { stdout: /Digests +not compared/ });
   const stage = await runCommandLine(["inspect", join(out, "stages", "01-xray")]);
   t.match(stage.stdout, /Model +24 x 1, decoder 24 x 1: \d+ tensors, /);
   t.match(
@@ -38,6 +41,12 @@ t.test("runs, stages and checkpoints, for people and for programs", async (t) =>
   rmSync(join(out, "final"), { recursive: true });
   const open = JSON.parse((await runCommandLine(["inspect", out, "--json"])).stdout);
   t.match(open, { kind: "run", finished: false, running: { modality: "ct", step: 6 } });
+  const text = await runCommandLine(["inspect", out]);
+  t.match(
+    text.stdout,
+    /State +not finished: ct after 6 steps, loss [\d.e-]+ in epoch 2; --resume /,
+  );
+  t.match(text.stdout, /Stages +xray, ct; to do: ct\n/);
   writeFileSync(model, "torn");
   const torn = await runCommandLine(["inspect", join(out, "stages", "02-ct"), "--verify"]);
   t.match(torn, { code: 1, stderr: /^E_[A-Z_]+: / });
