@@ -201,8 +201,8 @@ export const registry = {
     exit: 1,
   },
   E_RUN_EXISTS: {
-    message: "The run folder {path} is not empty",
-    remedy: "Go on with --resume, or choose another --out.",
+    message: "The folder {path} {problem}",
+    remedy: "Choose another --out; --resume goes on with a run.",
     exit: 2,
   },
   E_DEMO_FOLDER: {

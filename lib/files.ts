@@ -59,11 +59,16 @@ export async function replaceFile(
 /** What `replaceFile` leaves of a process that was killed in it. */
 const leftover = /^\..+\.\d+\.tmp$/;
 
+/** Whether a file of that name is half-written. */
+export function isLeftover(name: string): boolean {
+  return leftover.test(name);
+}
+
 /** Removes half-written files below `folder`; only for who owns the folder. */
 export async function removeLeftovers(folder: string): Promise<void> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   for (const entry of entries) {
-    const half = entry.isFile() && leftover.test(entry.name);
+    const half = entry.isFile() && isLeftover(entry.name);
     if (half) await rm(join(entry.parentPath, entry.name), { force: true });
   }
 }

@@ -9,6 +9,7 @@ import type { PlainObject } from "../config/parse.js";
 import { type Resolved, resolvePretrain, type Training } from "../config/resolve.js";
 import type { PretrainInput, PretrainParsed } from "../config/training.js";
 import { openStore, type Store } from "../data/store.js";
+import type { MedcossError } from "../errors.js";
 import { METRICS_FILE, Recorder } from "../metrics/recorder.js";
 import { readRows, rowsUpTo } from "../metrics/rows.js";
 import type { NativeStart } from "../native/types.js";
@@ -28,7 +29,7 @@ import {
 import { runStage, type StagePlan } from "./run-stage.js";
 import { type DatasetParts, datasetData, type StageData } from "./stage-data.js";
 import { carryOver, startOf } from "./start.js";
-import { defaultStages, storeParts } from "./store-data.js";
+import { defaultStages, refuseOtherStore, storeParts } from "./store-data.js";
 import type { Hooks, MetricRow, RunResult, StageResult } from "./types.js";
 
 export type PretrainConfig = PretrainInput;
@@ -148,6 +149,7 @@ async function* run(
   const { training, json } = config;
   const { out } = config.own;
   const stages = await planStages(config, store);
+  await refuseOtherStore(out, store, stages);
   await using given = await openGiven(training, store, out);
   const configuration: PlainObject = { ...json, stages: stages.map((stage) => stage.modality) };
   await checkDevice(training);
@@ -171,10 +173,24 @@ export async function withRecordedStages(config: Config): Promise<Config> {
   return { ...config, own: { ...config.own, stages }, json: { ...config.json, stages } };
 }
 
-async function finishedRun(out: string, names: readonly string[]): Promise<RunResult> {
-  const folders = names.map((name, index) => join(out, stageFolder(index + 1, name)));
-  const stages = await Promise.all(folders.map(readSummary));
-  return { out, stages: stages.filter((stage) => stage !== undefined), alreadyFinished: true };
+/** The store at `path`; undefined where there is none any more. */
+async function openIfThere(path: string): Promise<Store | undefined> {
+  return openStore(path).catch((error: MedcossError) => {
+    if (error.code === "E_NO_STORE") return undefined;
+    throw error;
+  });
+}
+
+/** The result of a run that is finished. It reads no data, but a store that is there must be the run's. */
+async function finishedRun({ own }: Config, names: readonly string[]): Promise<RunResult> {
+  const { out } = own;
+  const stages = names.map((modality, index) => {
+    return { modality, folder: join(out, stageFolder(index + 1, modality)) };
+  });
+  await using store = await openIfThere(own.store);
+  if (store) await refuseOtherStore(out, store, stages);
+  const results = await Promise.all(stages.map(({ folder }) => readSummary(folder)));
+  return { out, stages: results.filter((stage) => stage !== undefined), alreadyFinished: true };
 }
 
 /**
@@ -188,7 +204,7 @@ export async function* pretrainSteps(
   const config = await withRecordedStages(resolvePretrain(input));
   const { out, stages } = config.own;
   await checkRunFolder(out, config.json, config.resume);
-  if (config.resume && stages && (await isFinished(out))) return finishedRun(out, stages);
+  if (config.resume && stages && (await isFinished(out))) return finishedRun(config, stages);
   await using store = await openStore(config.own.store);
   return yield* run(config, store, hooks);
 }

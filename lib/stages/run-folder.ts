@@ -17,7 +17,7 @@ import { join } from "node:path";
 import { type PlainObject, readConfigFile } from "../config/parse.js";
 import { differences } from "../config/resolve.js";
 import { MedcossError } from "../errors.js";
-import { flushFolder, removeLeftovers, replaceJson, writing } from "../files.js";
+import { flushFolder, isLeftover, removeLeftovers, replaceJson, writing } from "../files.js";
 import { type Lock, lockFolder } from "../lock.js";
 import { MODEL_FILE, readState, STATE_FILE } from "./checkpoint.js";
 import type { StageResult } from "./types.js";
@@ -52,8 +52,7 @@ export async function recordedConfig(out: string): Promise<PlainObject | undefin
 
 /** Refuses to go on with a run that was made with another configuration. */
 async function refuseChanges(out: string, configuration: PlainObject): Promise<void> {
-  const recorded = await recordedConfig(out);
-  if (!recorded) return;
+  const recorded = await readConfigFile(join(out, CONFIG_FILE));
   const finished = (await isFinished(out)) || (await exists(join(out, SUMMARY_FILE)));
   const changed = differences(recorded, configuration, finished);
   if (changed.length === 0) return;
@@ -63,24 +62,31 @@ async function refuseChanges(out: string, configuration: PlainObject): Promise<v
   throw new MedcossError("E_RUN_CHANGED", { path: out, differences: text });
 }
 
+/** Whether nothing but a lock, or what a killed process left before its first file, is there. */
 async function isEmpty(folder: string): Promise<boolean> {
   return writing(folder, async () => {
     const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
       if (error.code === "ENOENT") return [];
       throw error;
     });
-    return names.every((name) => name === "lock" || name.startsWith("lock."));
+    return names.every((name) => /^lock(\.|$)/.test(name) || isLeftover(name));
   });
 }
 
-/** Refuses a folder that this configuration must not be written to. */
+/**
+ * Refuses a folder that this configuration must not be written to; with `resume`, one that holds something else than its
+ * run. Throws E_RUN_EXISTS, E_RUN_CHANGED.
+ */
 export async function checkRunFolder(
   out: string,
   configuration: PlainObject,
   resume: boolean,
 ): Promise<void> {
-  if (resume) return refuseChanges(out, configuration);
-  if (!(await isEmpty(out))) throw new MedcossError("E_RUN_EXISTS", { path: out });
+  const begun = await exists(join(out, CONFIG_FILE));
+  if (begun && resume) return refuseChanges(out, configuration);
+  if (!begun && (await isEmpty(out))) return;
+  const problem = begun ? "is not empty" : "is not empty and holds no run";
+  throw new MedcossError("E_RUN_EXISTS", { path: out, problem });
 }
 
 /** Takes the folder and writes what the run is made with. */

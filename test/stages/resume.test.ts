@@ -175,6 +175,49 @@ t.test("another configuration or other data are refused", async (t) => {
   await pretrain({ ...config, resume: true, threads: 2, checkpoint: { steps: 1 } });
 });
 
+t.test("a folder that holds no run is refused, an empty one begins it", async (t) => {
+  const folder = t.testdir({
+    notes: { "note.txt": "mine" },
+    killed: { ".config.json.7.tmp": "{" },
+  });
+  const store = await microStore(folder);
+  const config = { store, ...training, stages: ["ct"], resume: true };
+  const out = join(folder, "notes");
+  await t.rejects(pretrain({ ...config, out }), {
+    code: "E_RUN_EXISTS",
+    message: `The folder ${out} is not empty and holds no run`,
+    exitCode: 2,
+  });
+  t.same(readdirSync(out), ["note.txt"]);
+  for (const name of ["killed", "missing"]) {
+    t.match(await pretrain({ ...config, out: join(folder, name) }), { alreadyFinished: false });
+  }
+});
+
+t.test("a finished run wants its own store, or none", async (t) => {
+  const folder = t.testdir();
+  const store = await microStore(folder);
+  const out = join(folder, "run");
+  const config = { store, out, ...training, stages: ["ct"] };
+  await pretrain(config);
+  const again = { ...config, resume: true };
+  const other = await microStore(folder, ["xray"], "other");
+  await t.rejects(pretrain({ ...again, store: other }), { code: "E_NO_MODALITY" });
+  const alike = await microStore(folder, ["xray", "ct"], "alike");
+  t.match(await pretrain({ ...again, store: alike }), { alreadyFinished: true });
+  const index = join(alike, "index.json");
+  const text = readFileSync(index, "utf8");
+  writeFileSync(index, text.replaceAll("0".repeat(64), "1".repeat(64)));
+  await t.rejects(pretrain({ ...again, store: alike }), {
+    code: "E_RUN_CHANGED",
+    message: /the data of ct are others$/,
+  });
+  writeFileSync(index, "{");
+  await t.rejects(pretrain({ ...again, store: alike }), { code: "E_STORE_CORRUPT" });
+  rmSync(alike, { recursive: true });
+  t.match(await pretrain({ ...again, store: alike }), { alreadyFinished: true });
+});
+
 t.test("a run can be made longer or shorter while it is not finished", async (t) => {
   const folder = t.testdir();
   const store = await microStore(folder);
