@@ -114,8 +114,8 @@ export const registry = {
     exit: 1,
   },
   E_NO_DATA: {
-    message: "No usable data in {path}",
-    remedy: "See {path} and rejected.jsonl for the reasons.",
+    message: "No usable data in {inputs}: {problem}",
+    remedy: "See docs/your-data.md for what is read.",
     exit: 1,
   },
   E_SOURCE_MISSING: {
@@ -199,6 +199,11 @@ export const registry = {
     message: "The checkpoint {path} is of another model: {problem}",
     remedy: "Give the --model it was made with.",
     exit: 1,
+  },
+  E_OUTPUT_EXISTS: {
+    message: "{path} is there already",
+    remedy: "Choose another name, or replace it with --force.",
+    exit: 2,
   },
   E_RUN_EXISTS: {
     message: "The folder {path} {problem}",
@@ -321,7 +326,8 @@ export class MedcossError extends Error {
 
   /** The one line that the command line prints. */
   toLine(): string {
-    return `${this.code}: ${this.message}. ${this.remedy}`;
+    const end = /[.?!]$/.test(this.message) ? "" : ".";
+    return `${this.code}: ${this.message}${end} ${this.remedy}`;
   }
 }
 

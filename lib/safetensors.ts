@@ -63,6 +63,7 @@ function broken(path: string, problem: string): never {
   throw new MedcossError("E_FILE_FORMAT", {
     format: "safetensors",
     problem: `${path}: ${problem}`,
+    reason: problem,
   });
 }
 
@@ -187,7 +188,8 @@ async function opened<T>(path: string, use: (file: FileHandle) => Promise<T>): P
   } catch (error) {
     const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
     if (missing) throw new MedcossError("E_SOURCE_MISSING", { path }, { cause: error });
-    throw new MedcossError("E_FILE_UNREADABLE", { problem: path }, { cause: error });
+    const { message: reason } = error as Error;
+    throw new MedcossError("E_FILE_UNREADABLE", { problem: path, reason }, { cause: error });
   }
   try {
     return await use(file);

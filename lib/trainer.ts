@@ -178,8 +178,8 @@ export class Trainer {
   /**
    * Builds a network; takes a public configuration or the native options that one resolves to.
    *
-   * @throws MedcossError E_NO_CUDA, E_NO_CHECKPOINT, E_ENCODER_ONLY, E_CHECKPOINT_SHAPE, E_CHECKPOINT_CORRUPT,
-   * E_OUT_OF_MEMORY, E_ARGUMENT, and those of loading the addon
+   * @throws MedcossError E_NO_CUDA, E_NO_CHECKPOINT, E_PYTORCH_FILE, E_ENCODER_ONLY, E_CHECKPOINT_SHAPE,
+   * E_CHECKPOINT_CORRUPT, E_OUT_OF_MEMORY, E_ARGUMENT, and those of loading the addon
    */
   static async create(config: TrainerConfig | NativeTrainerOptions): Promise<Trainer> {
     return settled(async () => {

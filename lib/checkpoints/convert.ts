@@ -1,12 +1,14 @@
 /**
  * Checkpoints both ways: PyTorch's `.pth` to safetensors and back, one tensor in memory at a time.
  *
- * Invariant: names, shapes, order and float32 values are kept; the output appears whole or not at all.
+ * Invariant: names, shapes, order and float32 values are kept; the output appears whole or not at all, and what a
+ * trainer saved comes back from PyTorch's form to the byte.
  */
-import { open, rename, rm, stat } from "node:fs/promises";
+import { lstat, open, rename, rm, stat } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { MedcossError } from "../errors.js";
 import { encodeHeader, readHeader, readTensors } from "../safetensors.js";
+import { contentOf, contentProblems } from "./content.js";
 import { openPth, type TensorFile } from "./pth.js";
 import { writePth } from "./pth-writer.js";
 
@@ -40,7 +42,7 @@ async function openSafetensors(path: string): Promise<TensorFile> {
   const header = await readHeader(path).catch((cause: unknown) => {
     const error = cause as MedcossError;
     if (error.code === "E_SOURCE_MISSING") throw new MedcossError("E_NO_CHECKPOINT", { path });
-    const problem = error.values?.problem ?? error.message;
+    const problem = error.values?.reason ?? error.message;
     throw new MedcossError("E_CHECKPOINT_CORRUPT", { path, problem }, { cause });
   });
   return {
@@ -81,7 +83,7 @@ async function writeSafetensors(path: string, source: TensorFile): Promise<void>
     const entries = [...source.tensors].map(
       ([name, shape]) => [name, { dtype: "F32", shape }] as const,
     );
-    await file.writeFile(encodeHeader(entries));
+    await file.writeFile(encodeHeader(entries, { format: "pt" }));
     for (const name of source.tensors.keys()) {
       await file.writeFile(Buffer.from((await source.read(name)).buffer));
     }
@@ -129,25 +131,59 @@ export async function openRenamed(path: string, rename: Rename): Promise<TensorF
   return renamed(await openTensorFile(path), rename);
 }
 
+export interface ConvertOptions {
+  /** Other names for tensors, or a part of them. */
+  rename?: Rename;
+  /** Whether a file that is there is replaced. */
+  force?: boolean;
+}
+
+function refuseEnding(output: string): void {
+  const ending = extname(output);
+  if (ending === ".safetensors" || pytorchEndings.has(ending)) return;
+  const expected = "a name that ends in .safetensors or .pth";
+  throw new MedcossError("E_ARGUMENT", { expected, argument: "OUT", received: output });
+}
+
 /**
- * Converts a checkpoint, under other names or in part with `rename`; the ending of `output` decides the direction
- * (`.safetensors`, or PyTorch's `.pth`, `.pt`).
+ * Refuses to write `output` where something is, unless with `force`, and always where it is `input`, under any name.
+ * Throws E_OUTPUT_EXISTS, E_ARGUMENT.
+ */
+export async function refuseOutput(input: string, output: string, force: boolean): Promise<void> {
+  const there = (path: string) => stat(path).catch(() => undefined);
+  const [from, to] = await Promise.all([there(input), there(output)]);
+  if (from && to && from.ino === to.ino && from.dev === to.dev) {
+    const expected = "another file than the one to convert";
+    throw new MedcossError("E_ARGUMENT", { expected, argument: "OUT", received: output });
+  }
+  if (force) return;
+  const taken = await lstat(output).catch(() => undefined);
+  if (taken) throw new MedcossError("E_OUTPUT_EXISTS", { path: output });
+}
+
+function refuseOthers({ path, tensors }: TensorFile): void {
+  const content = contentOf(tensors.keys());
+  if (content === "network") return;
+  throw new MedcossError("E_CHECKPOINT_CORRUPT", { path, problem: contentProblems[content] });
+}
+
+/**
+ * Converts a checkpoint; the ending of `output` decides the direction (`.safetensors`, or PyTorch's `.pth`, `.pt`).
  *
- * Throws E_NO_CHECKPOINT, E_CHECKPOINT_CORRUPT, and E_ARGUMENT for another ending.
+ * Throws E_NO_CHECKPOINT, E_CHECKPOINT_CORRUPT, also for a file without a tensor of a network, E_OUTPUT_EXISTS, and
+ * E_ARGUMENT for another ending and for the input as output.
  */
 export async function convert(
   input: string,
   output: string,
-  rename: Rename = (name) => name,
+  { rename = (name) => name, force = false }: ConvertOptions = {},
 ): Promise<Conversion> {
-  const ending = extname(output);
-  if (ending !== ".safetensors" && !pytorchEndings.has(ending)) {
-    const expected = "a name that ends in .safetensors or .pth";
-    throw new MedcossError("E_ARGUMENT", { expected, argument: "OUT", received: output });
-  }
+  refuseEnding(output);
   const source = await openRenamed(input, rename);
   try {
-    const write = ending === ".safetensors" ? writeSafetensors : writePth;
+    await refuseOutput(source.path, output, force);
+    refuseOthers(source);
+    const write = extname(output) === ".safetensors" ? writeSafetensors : writePth;
     await whole(output, (temporary) => write(temporary, source));
     const sizes = [...source.tensors.values()].map((shape) => shape.reduce((a, b) => a * b, 1));
     const values = sizes.reduce((sum, size) => sum + size, 0);

@@ -108,14 +108,16 @@ export function checkEncoder(
   size: NativeModelSize,
   whole = false,
 ): void {
-  if (![...tensors.keys()].some((name) => name.startsWith("fused_encoder."))) {
+  const shapes = encoderShapes(size);
+  const isLayer = (name: string) => name.startsWith("fused_encoder.") && shapes.has(name);
+  if (![...tensors.keys()].some(isLayer)) {
     throw misfit(path, "it has no encoder");
   }
   const width = tensors.get("cls_token")?.[2];
   if (width !== undefined && width !== size.encoderWidth) {
     throw misfit(path, `it is ${sizeName(width)}, the network here ${sizeName(size.encoderWidth)}`);
   }
-  for (const [name, expected] of encoderShapes(size)) {
+  for (const [name, expected] of shapes) {
     const shape = tensors.get(name);
     if (shape === undefined && whole) throw misfit(path, `it has no tensor ${name}`);
     if (shape === undefined || text(shape) === text(expected)) continue;

@@ -25,6 +25,8 @@ type ReadStorage = (storage: StorageReference) => Promise<Buffer>;
 /** Longest description of tensors that is read; the published one has 60 kB. */
 const PICKLE_LIMIT = 64 * 2 ** 20;
 
+/** First byte of a pickle of protocol 2 or later. */
+const PICKLE = "\x80";
 const legacyMagic = 0x1950a86a20f9469cfc6cn;
 const legacyProtocol = 1001;
 
@@ -328,9 +330,10 @@ export async function openPth(path: string): Promise<TensorFile> {
     throw new MedcossError("E_NO_CHECKPOINT", { path }, { cause });
   });
   try {
-    const magic = await readAt(handle, 0, 4);
-    const zip = magic.toString("latin1") === "PK\x03\x04";
-    return await (zip ? openZip(path, handle) : openLegacy(path, handle));
+    const head = (await readAt(handle, 0, 4)).toString("latin1");
+    if (head === "PK\x03\x04") return await openZip(path, handle);
+    if (head.startsWith(PICKLE)) return await openLegacy(path, handle);
+    throw corrupt(path, head === "" ? "it is empty" : "it is not a PyTorch file");
   } catch (error) {
     await handle.close();
     if (error instanceof MedcossError) throw error;

@@ -8,13 +8,14 @@ import { printJson, runCommand } from "./common.js";
 
 interface Options extends Pick<EncoderExport, "model" | "preset"> {
   encoderOnly?: boolean;
+  force?: boolean;
   json?: boolean;
 }
 
 function run(from: string, out: string, options: Options): Promise<Conversion> {
-  const { encoderOnly, model, preset } = options;
-  if (encoderOnly) return exportEncoder({ from, out, model, preset });
-  if (model === undefined && preset === undefined) return convert(from, out);
+  const { encoderOnly, model, preset, force } = options;
+  if (encoderOnly) return exportEncoder({ from, out, model, preset, force });
+  if (model === undefined && preset === undefined) return convert(from, out, { force });
   const field = model === undefined ? "--preset" : "--model";
   throw new MedcossError("E_CONFIG", { field, problem: "is for --encoder-only" });
 }
@@ -28,6 +29,7 @@ export function register(program: Command): void {
     .option("--encoder-only", "write encoder and embeddings with a config.json into the folder out")
     .option("--preset <name>", "behaviour that config.json tells (default: the checkpoint's)")
     .option("--model <size>", "size of the encoder (default: the checkpoint's)")
+    .option("--force", "replace what is at out; never the input")
     .option("--json", "print the result as JSON")
     .action((input: string, output: string, options: Options) =>
       runCommand(async () => {

@@ -1,6 +1,7 @@
 /** `medcoss inspect`: what a checkpoint, run, store, buffer or input file is. */
 import { access } from "node:fs/promises";
 import type { Command } from "commander";
+import { contentProblems } from "../checkpoints/content.js";
 import { MedcossError } from "../errors.js";
 import { type CheckpointDescription, describeCheckpoint } from "../stages/describe.js";
 import { describeRun, type RunDescription } from "../stages/describe-run.js";
@@ -16,7 +17,8 @@ interface Options {
   sheet?: string;
 }
 
-function holdings({ decoder, optimizer }: CheckpointDescription): string {
+function holdings({ content, decoder, optimizer }: CheckpointDescription): string {
+  if (content !== "network") return `no network: ${contentProblems[content]}`;
   const network = decoder ? "encoder, decoder and heads" : "encoder only";
   return optimizer ? `${network}, optimizer` : network;
 }
@@ -28,7 +30,7 @@ function printCheckpoint(found: CheckpointDescription): void {
       : `stage ${found.stage} (${found.modality}), ${found.step} steps`;
   const lines = [
     `Checkpoint  ${found.path}`,
-    `Model       ${found.model}: ${found.tensors} tensors, ${found.parameters.toLocaleString("en")} values, ${formatBytes(found.bytes)}`,
+    `Model       ${found.model || "none"}: ${found.tensors} tensors, ${found.parameters.toLocaleString("en")} values, ${formatBytes(found.bytes)}`,
     `Trained     ${trained}`,
     `Holds       ${holdings(found)}`,
     `Digests     ${found.verified ? "verified" : "not compared"}`,

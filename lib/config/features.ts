@@ -85,6 +85,7 @@ export const encoderExportSchema = z.strictObject({
     .min(1)
     .describe("Model file, folder of a checkpoint, stage or run, or a PyTorch file."),
   out: z.string().min(1).describe("Folder to write."),
+  force: z.boolean().default(false).describe("Whether an earlier export is replaced."),
   model: network.model,
   preset: network.preset,
 });

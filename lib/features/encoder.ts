@@ -6,6 +6,7 @@ import {
   convert,
   openTensorFile,
   pytorchEndings,
+  refuseOutput,
 } from "../checkpoints/convert.js";
 import { checkEncoder, isEncoderTensor } from "../checkpoints/encoder.js";
 import { ENCODER_CONFIG, encoderConfig, readEncoderConfig } from "../checkpoints/encoder-config.js";
@@ -16,15 +17,15 @@ import { replaceJson, writing } from "../files.js";
 import { findModelFile, MODEL_FILE } from "../stages/checkpoint.js";
 import { type Asked, behaviourOf, type Origin, originOf, sizeOf } from "./origin.js";
 
-/** Refuses a folder that holds anything but an earlier export. */
-async function prepareFolder(out: string): Promise<void> {
+/** Refuses a folder that holds anything but an earlier export, and that one unless with `force`. */
+async function prepareFolder(out: string, from: string, force: boolean): Promise<void> {
   const names = await writing(out, async () => {
     await mkdir(out, { recursive: true });
     return readdir(out);
   });
   const foreign = names.find((name) => name !== MODEL_FILE && name !== ENCODER_CONFIG);
   const ours = names.length === 0 || (await readEncoderConfig(out)) !== undefined;
-  if (foreign === undefined && ours) return;
+  if (foreign === undefined && ours) return refuseOutput(from, join(out, MODEL_FILE), force);
   const problem = "the folder holds something else than an exported encoder";
   throw new MedcossError("E_WRITE", { path: out, problem });
 }
@@ -55,17 +56,18 @@ async function describe(
  * Writes `model.safetensors` with encoder, embeddings and class token of a checkpoint into the folder `out`, and beside
  * it `config.json`, which says how a feature is computed from them. `from` is a model file, the folder of a checkpoint,
  * stage or run, or a PyTorch file. Throws E_NO_CHECKPOINT, E_CHECKPOINT_CORRUPT, E_CHECKPOINT_SHAPE where the encoder is
- * not whole, E_CONFIG where the size is not known, and E_WRITE for a folder that holds something else.
+ * not whole, E_CONFIG where the size is not known, E_OUTPUT_EXISTS for an earlier export unless with `force`, and E_WRITE
+ * for a folder that holds something else.
  */
 export async function exportEncoder(config: EncoderExport): Promise<Conversion> {
-  const { from, out, model, preset } = parseConfig(encoderExportSchema, config);
+  const { from, out, model, preset, force } = parseConfig(encoderExportSchema, config);
   const origin = await originAt(from);
   const description = await describe(origin, { model, preset });
-  await prepareFolder(out);
+  await prepareFolder(out, origin.file, force);
   const target = join(out, MODEL_FILE);
   await rm(join(out, ENCODER_CONFIG), { force: true });
   const keep = (name: string) => (isEncoderTensor(name) ? name : undefined);
-  const done = await writing(target, () => convert(origin.file, target, keep));
+  const done = await writing(target, () => convert(origin.file, target, { rename: keep, force }));
   await replaceJson(join(out, ENCODER_CONFIG), description);
   return { ...done, input: from, output: out };
 }

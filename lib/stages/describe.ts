@@ -3,6 +3,7 @@
  */
 import { access, stat } from "node:fs/promises";
 import { dirname, extname, join } from "node:path";
+import { type Content, contentOf } from "../checkpoints/content.js";
 import { openTensorFile, pytorchEndings } from "../checkpoints/convert.js";
 import { readEncoderConfig } from "../checkpoints/encoder-config.js";
 import { type ModelName, modelNames, models } from "../config/models.js";
@@ -11,7 +12,8 @@ import { findModelFile, readState, verifyCheckpoint } from "./checkpoint.js";
 export interface CheckpointDescription {
   kind: "checkpoint";
   path: string;
-  /** `tiny`, or `48 x 2, decoder 32 x 1` for a size without a name. */
+  content: Content;
+  /** Empty where there is no network; `tiny`, or `48 x 2, decoder 32 x 1` for a size without a name. */
   model: string;
   tensors: number;
   parameters: number;
@@ -70,13 +72,15 @@ export async function describeCheckpoint(
   const { tensors } = opened;
   const state = pytorch ? undefined : await readState(folder);
   if (verify && state) await verifyCheckpoint(folder, state);
+  const content = contentOf(tensors.keys());
   const shapes = [...tensors.values()];
   const exported = pytorch ? undefined : (await readEncoderConfig(folder))?.source;
   const source = state ?? exported;
   return {
     kind: "checkpoint",
     path: file,
-    model: describeModel(tensors),
+    content,
+    model: content === "network" ? describeModel(tensors) : "",
     tensors: shapes.length,
     parameters: shapes.reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), 0),
     bytes: (await stat(file)).size,

@@ -53,7 +53,7 @@ async function converted(path: string, { folder, mapPositions }: StartOptions): 
   if (before !== undefined) return before;
   const target = join(folder, START, MODEL_FILE);
   await writing(target, () => mkdir(join(folder, START), { recursive: true }));
-  await convert(path, target, renaming(mapPositions));
+  await convert(path, target, { rename: renaming(mapPositions) });
   return target;
 }
 

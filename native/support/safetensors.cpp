@@ -18,6 +18,10 @@ namespace medcoss {
 namespace {
 
 constexpr int64_t header_limit = 64 << 20;
+// First bytes of PyTorch's zip form and of the one before it; as the length of a header both are
+// over the limit.
+constexpr uint32_t pytorch_zip = 0x04034b50;
+constexpr uint32_t pytorch_legacy = 0x0a8a0280;
 // Linux moves at most about 2 GiB in one call.
 constexpr int64_t chunk_limit = 1 << 30;
 
@@ -114,6 +118,10 @@ void SafetensorsReader::read_header() {
   read_bytes(&length, sizeof(length), 0);
   const int64_t rest = status.st_size - static_cast<int64_t>(sizeof(length));
   if (length > static_cast<uint64_t>(std::min(rest, header_limit))) {
+    const auto head = static_cast<uint32_t>(length);
+    if (head == pytorch_zip || head == pytorch_legacy) {
+      throw Error("E_PYTORCH_FILE", {{"path", path_}});
+    }
     corrupt("its header claims " + std::to_string(length) + " bytes");
   }
   std::string json(length, ' ');

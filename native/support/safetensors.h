@@ -29,7 +29,8 @@ std::map<std::string, TensorEntry> parse_safetensors_header(const std::string& j
 /// Tensors of a file, read one at a time.
 class SafetensorsReader {
  public:
-  /// Throws E_NO_CHECKPOINT where there is no file, E_CHECKPOINT_CORRUPT where it is damaged.
+  /// Throws E_NO_CHECKPOINT where there is no file, E_PYTORCH_FILE for one of PyTorch's,
+  /// E_CHECKPOINT_CORRUPT where it is damaged.
   explicit SafetensorsReader(std::string path);
   ~SafetensorsReader();
   SafetensorsReader(const SafetensorsReader&) = delete;

@@ -65,7 +65,12 @@ t.test("the same export again, from any form, is the same to the byte", async (t
   const bytes = (path: string) =>
     ["config.json", "model.safetensors"].map((name) => readFileSync(join(path, name)));
   const first = bytes(encoder);
-  await exportEncoder({ from: join(run, "stages", "03-ct"), out: encoder });
+  const again = { from: join(run, "stages", "03-ct"), out: encoder };
+  await t.rejects(exportEncoder(again), { code: "E_OUTPUT_EXISTS" });
+  const onto = exportEncoder({ from: encoder, out: encoder, force: true });
+  await t.rejects(onto, { code: "E_ARGUMENT" });
+  t.same(bytes(encoder), first, "refused");
+  await exportEncoder({ ...again, force: true });
   t.same(bytes(encoder), first, "over an earlier export");
   await exportEncoder({ from: encoder, out: join(folder, "copy") });
   t.same(bytes(join(folder, "copy")), first);

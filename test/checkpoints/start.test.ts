@@ -186,6 +186,10 @@ t.test("what does not fit or is damaged is refused before anything is written", 
   const shape = { code: "E_CHECKPOINT_SHAPE" };
   const none = await only("decoder", (name) => !isEncoderTensor(name));
   await refused("decoder", none, { ...shape, message: /no encoder/ });
+  const moments = new Map([...tensors].map(([name, tensor]) => [`${name}.exp_avg`, tensor]));
+  const optimizer = join(folder, "optimizer.safetensors");
+  await writeTensors(optimizer, moments);
+  await refused("optimizer", optimizer, { ...shape, message: /no encoder/ });
   await refused("class", await only("class", (name) => name === "cls_token"), shape);
   await refused("own", none.replace("pth", "safetensors"), { ...shape, message: /no encoder/ });
   const wide = { ...training, model: { ...microModel, encoderWidth: 32, decoderWidth: 24 } };
@@ -207,7 +211,14 @@ t.test("what does not fit or is damaged is refused before anything is written", 
   await refused("cut", damaged("cut", bytes.subarray(0, bytes.length / 2)), corrupt);
   const legacy = readFileSync(join(packageRoot, "test/fixtures/checkpoints/legacy.pth"));
   await refused("cut-legacy", damaged("cut-legacy", legacy.subarray(0, -8)), corrupt);
-  await refused("text", damaged("text", Buffer.from("not a checkpoint")), corrupt);
+  const foreign = damaged("text", Buffer.from("hello, this is not a checkpoint"));
+  await refused("text", foreign, { ...corrupt, message: /: it is not a PyTorch file$/ });
+  const empty = damaged("empty", Buffer.alloc(0));
+  await refused("empty", empty, { ...corrupt, message: /: it is empty$/ });
+  const safe = join(folder, "short.safetensors");
+  writeFileSync(safe, readFileSync(model).subarray(0, 100));
+  const once = new RegExp(`^${safe} cannot be read as a checkpoint: its header claims`);
+  await refused("short", safe, { ...corrupt, message: once });
   const text = bytes.toString("latin1");
   const call = text.replaceAll(
     "ctorch._utils\n_rebuild_tensor_v2\n",
@@ -223,6 +234,12 @@ t.test("where a .pth has to be converted first, the line says how", async (t) =>
   const common = { store, modality: "xray", threads: 1, model: microModel };
   const remedy = `Convert it first: npx medcoss convert ${weights} model.safetensors`;
   await t.rejects(embed({ ...common, checkpoint: weights }), { code: "E_PYTORCH_FILE", remedy });
+  const legacy = join(packageRoot, "test/fixtures/checkpoints/legacy.pth");
+  for (const path of [weights, legacy]) {
+    const start = { kind: "file", path, scope: "carry-over" } as const;
+    const made = Trainer.create({ size: microModel, threads: 1, start });
+    await t.rejects(made, { code: "E_PYTORCH_FILE", message: new RegExp(`^${path} is a PyTorch`) });
+  }
   const missing = join(folder, "none.pth");
   await t.rejects(embed({ ...common, checkpoint: missing }), { code: "E_NO_CHECKPOINT" });
   for (const command of ["buffer", "embed"]) {

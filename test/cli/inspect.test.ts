@@ -26,6 +26,11 @@ t.test("runs, stages and checkpoints, for people and for programs", async (t) =>
     stage.stdout,
     /Trained +stage 1 \(xray\), 6 steps\nHolds +encoder, decoder and heads, optimizer\n/,
   );
+  const optimizer = join(out, "stages", "01-xray", "checkpoint", "optimizer.safetensors");
+  t.match(
+    (await runCommandLine(["inspect", optimizer])).stdout,
+    /Model +none: .*\n.*\nHolds +no network: it holds the state of an optimiser; /,
+  );
   const final = await runCommandLine(["inspect", join(out, "final"), "--json", "--verify"]);
   t.match(JSON.parse(final.stdout), {
     kind: "checkpoint",
