@@ -21,3 +21,13 @@ export function formatDuration(seconds: number): string {
   if (hours < 48) return `${hours} h ${pad(minutes % 60)} min`;
   return `${Math.floor(hours / 24)} d ${pad(hours % 24)} h`;
 }
+
+/** `1, "case"` -> `1 case`; `2, "case"` -> `2 cases`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** `1372.4` -> `1372`, `13.72` -> `13.7`: three digits or more, never an exponent. */
+export function formatRate(perSecond: number): string {
+  return perSecond >= 100 ? perSecond.toFixed(0) : perSecond.toFixed(perSecond >= 10 ? 1 : 2);
+}

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { pack } from "../../lib/data/pack/index.js";
@@ -30,7 +30,7 @@ t.test("few cases: none aside, with a warning; strict fails; nothing usable fail
   const sources = [{ ...xray, path: few }];
   const result = await pack({ out: join(folder, "s-few"), sources, ...small });
   t.match(result.modalities, [{ train: 1, validation: 0 }]);
-  t.match(result.warnings, [/1 cases/]);
+  t.match(result.warnings, [/1 case, so/]);
   writeFileSync(join(few, "b.png"), "x");
   const strict = pack({ out: join(folder, "s-few"), sources, ...small, strict: true });
   await t.rejects(strict, { code: "E_FILES_REJECTED" });
@@ -39,7 +39,33 @@ t.test("few cases: none aside, with a warning; strict fails; nothing usable fail
     sources: [{ ...xray, path: join(few, "b.png") }],
     ...small,
   });
-  await t.rejects(none, { code: "E_NO_DATA" });
+  const listed = join(folder, "s-none", "rejected.jsonl");
+  await t.rejects(none, {
+    code: "E_NO_DATA",
+    message: `No usable data in ${join(few, "b.png")}: 1 file rejected, see ${listed}`,
+  });
+  t.same(readdirSync(join(folder, "s-none")), ["rejected.jsonl"]);
+});
+
+t.test("where nothing is packed the inputs are named and nothing new is left", async (t) => {
+  const at = t.testdir({ empty: {}, notes: { "a.docx": "x" }, own: {} });
+  const given = (name: string) => ({ ...xray, path: join(at, name) });
+  const sources = [given("empty"), given("notes"), { ...report, path: join(at, "empty") }];
+  const refused = { code: "E_NO_DATA", message: /in .*\/empty, .*\/notes, .*: 1 file skipped \(/ };
+  for (const out of ["new", "own"]) {
+    await t.rejects(pack({ ...small, out: join(at, out), sources }), refused);
+  }
+  await t.rejects(pack({ ...small, out: join(at, "new"), sources: [given("empty")] }), {
+    code: "E_NO_DATA",
+    message: /empty: no files there$/,
+  });
+  t.same(readdirSync(at).sort(), ["empty", "notes", "own"]);
+  t.same(readdirSync(join(at, "own")), []);
+  const store = join(at, "store");
+  await pack({ ...small, out: store, sources: [report] });
+  const before = readdirSync(store);
+  await t.rejects(pack({ ...small, out: store, sources: [given("empty")] }), { code: "E_NO_DATA" });
+  t.same(readdirSync(store), before);
 });
 
 t.test("a split column decides; test cases stay out", async (t) => {

@@ -9,12 +9,13 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writing } from "../../files.js";
 
-const FILE = "case-key";
+/** Its file in the store. */
+export const CASE_KEY_FILE = "case-key";
 
 /** The store's key; made on first use, or `given`. */
 export async function caseKey(store: string, given: string | undefined): Promise<string> {
   if (given !== undefined) return given;
-  const path = join(store, FILE);
+  const path = join(store, CASE_KEY_FILE);
   const found = await readFile(path, "utf8").catch(() => "");
   if (found.trim() !== "") return found.trim();
   const key = randomBytes(32).toString("hex");

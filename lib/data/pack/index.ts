@@ -17,6 +17,7 @@ import {
 import { resolvePack } from "../../config/pack-presets.js";
 import { MedcossError } from "../../errors.js";
 import { writing } from "../../files.js";
+import { counted } from "../../format.js";
 import { lockFolder } from "../../lock.js";
 import { parameters, parametersDigest, recordFormat } from "../preprocess/recipes.js";
 import { openStore } from "../store.js";
@@ -27,10 +28,10 @@ import {
   type StoreIndex,
   writeIndex,
 } from "../store-index.js";
-import { loadTokenizer } from "../tokenizer.js";
 import { caseKey } from "./case-key.js";
 import { gatherInputs } from "./inputs.js";
 import { ModalityWriter } from "./modality-writer.js";
+import { nothingPacked, removeIfEmpty, takeBack } from "./nothing.js";
 import { packModality } from "./pack-modality.js";
 import { DecoderPool } from "./pool.js";
 import type { Settings } from "./protocol.js";
@@ -39,15 +40,16 @@ import {
   type PackedModality,
   type PackHooks,
   type PackResult,
+  REJECTED_FILE,
   Tally,
   writeRejected,
 } from "./report.js";
 import { readKnown } from "./sources.js";
+import { settleTokenizer } from "./store-tokenizer.js";
 
 export type { PackedModality, PackHooks, PackProgress, PackResult, Rejected } from "./report.js";
 
 const WORK = ".work";
-const TOKENIZER = "report/tokenizer.json";
 
 interface Run {
   store: string;
@@ -95,24 +97,6 @@ function groupSources(sources: readonly PackSource[]): Map<string, PackSource[]>
   return groups;
 }
 
-/** The store's tokenizer, or a new one put into it; the path that the decoding processes load. */
-async function settleTokenizer(store: string, config: ResolvedPack, index: StoreIndex) {
-  const path = join(store, TOKENIZER);
-  const given = config.tokenizer === undefined ? undefined : await loadTokenizer(config.tokenizer);
-  if (index.tokenizer) {
-    if (!given || given.digest === index.tokenizer.digest) return path;
-    const problem = "differs from the tokenizer of the store; pack into another folder";
-    throw new MedcossError("E_CONFIG", { field: "tokenizer", problem });
-  }
-  const tokenizer = given ?? (await loadTokenizer());
-  await writing(path, async () => {
-    await mkdir(join(store, "report"), { recursive: true });
-    await tokenizer.save(path);
-  });
-  index.tokenizer = { file: TOKENIZER, digest: tokenizer.digest };
-  return path;
-}
-
 /** The modality's entry in the index; throws E_CONFIG where the store was packed in another way. */
 function settleEntry(run: Run, modality: string, recipe: Recipe): ModalityEntry {
   const { preprocessing } = run.config;
@@ -138,18 +122,18 @@ function settleEntry(run: Run, modality: string, recipe: Recipe): ModalityEntry 
 function warn(run: Run, modality: string, writer: ModalityWriter, { annotated }: Tally): void {
   if (annotated > 0) {
     run.warnings.push(
-      `${modality}: ${annotated} files say that there is text in their pixels (BurnedInAnnotation)`,
+      `${modality}: ${counted(annotated, "file")} with text in the pixels (BurnedInAnnotation)`,
     );
   }
   const { minimumCases } = run.config.validation;
   if (run.config.splitColumn === undefined && writer.cases > 0 && writer.cases < minimumCases) {
     run.warnings.push(
-      `${modality}: ${writer.cases} cases, so none is put aside for validation (from ${minimumCases} on)`,
+      `${modality}: ${counted(writer.cases, "case")}, so none is put aside for validation (from ${minimumCases} on)`,
     );
   }
   if (writer.conflicts.size > 0) {
     run.warnings.push(
-      `${modality}: ${writer.conflicts.size} cases are on both sides of the split and train`,
+      `${modality}: ${counted(writer.conflicts.size, "case")} on both sides of the split, for training`,
     );
   }
 }
@@ -234,7 +218,8 @@ async function summarise(
     if (train === 0) run.warnings.push(`${modality}: no usable data`);
   }
   if (modalities.every(({ train }) => train === 0)) {
-    throw new MedcossError("E_NO_DATA", { path: run.store });
+    const tallies = [...packed.values()].map(({ tally }) => tally);
+    throw nothingPacked(run.store, run.config.sources, tallies);
   }
   const rejected = byCode([...packed.values()].flatMap(({ tally }) => tally.rejected));
   return { out: run.store, modalities, rejected, warnings: run.warnings };
@@ -255,6 +240,29 @@ async function runAll(run: Run, groups: Map<string, PackSource[]>): Promise<Pack
   return summarise(run, packed);
 }
 
+/** Packs into a store that this process owns. */
+async function packInto(
+  store: string,
+  config: ResolvedPack,
+  groups: Map<string, PackSource[]>,
+  hooks: PackHooks,
+): Promise<PackResult> {
+  const index = await openIndex(store);
+  const reports = config.sources.some(({ recipe }) => recipe === "report");
+  const tokenizer = reports ? await settleTokenizer(store, config, index) : undefined;
+  const { preprocessing, limits, hdf5Dataset, columns, splitColumn } = config;
+  const settings = { preprocessing, limits, hdf5Dataset, columns, splitColumn, tokenizer };
+  const workers = config.workers ?? availableParallelism();
+  const pool = new DecoderPool(workers, limits);
+  const run = { store, config, index, settings, pool, workers, hooks, warnings: [] };
+  const result = await runAll(run, groups);
+  const count = Object.values(result.rejected).reduce((a, b) => a + b, 0);
+  if (config.strict && count > 0) {
+    throw new MedcossError("E_FILES_REJECTED", { count, path: join(store, REJECTED_FILE) });
+  }
+  return result;
+}
+
 /**
  * Packs `config.sources` into the store at `config.out`.
  *
@@ -272,19 +280,13 @@ export async function pack(input: PackConfig, hooks: PackHooks = {}): Promise<Pa
     });
   }
   const store = resolve(config.out);
-  await using _lock = await lockFolder(store);
-  const index = await openIndex(store);
-  const reports = config.sources.some(({ recipe }) => recipe === "report");
-  const tokenizer = reports ? await settleTokenizer(store, config, index) : undefined;
-  const { preprocessing, limits, hdf5Dataset, columns, splitColumn } = config;
-  const settings = { preprocessing, limits, hdf5Dataset, columns, splitColumn, tokenizer };
-  const workers = config.workers ?? availableParallelism();
-  const pool = new DecoderPool(workers, limits);
-  const run = { store, config, index, settings, pool, workers, hooks, warnings: [] };
-  const result = await runAll(run, groups);
-  const count = Object.values(result.rejected).reduce((a, b) => a + b, 0);
-  if (config.strict && count > 0) {
-    throw new MedcossError("E_FILES_REJECTED", { count, path: join(store, "rejected.jsonl") });
+  const made = await writing(store, () => mkdir(store, { recursive: true }));
+  const lock = await lockFolder(store);
+  try {
+    return await packInto(store, config, groups, hooks);
+  } finally {
+    await takeBack(store, groups.keys());
+    await lock.release();
+    if (made !== undefined) await removeIfEmpty(store);
   }
-  return result;
 }

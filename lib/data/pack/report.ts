@@ -6,6 +6,9 @@ import { join } from "node:path";
 import type { ErrorCode } from "../../errors.js";
 import { replaceFile } from "../../files.js";
 
+/** The store's list of files that could not be packed. */
+export const REJECTED_FILE = "rejected.jsonl";
+
 /** One line of `rejected.jsonl`. */
 export interface Rejected {
   /** Name of the file in the store. */
@@ -109,7 +112,7 @@ export async function writeRejected(
   visited: ReadonlySet<string>,
   rejected: readonly Rejected[],
 ): Promise<void> {
-  const path = join(store, "rejected.jsonl");
+  const path = join(store, REJECTED_FILE);
   const kept = (await readLines(path)).filter(
     (line) => line.modality !== modality || !visited.has(line.path),
   );
