@@ -23,8 +23,8 @@ export const registry = {
     exit: 2,
   },
   E_UNKNOWN_OPTION: {
-    message: "Unknown option {option}{suggestion}",
-    remedy: "Run with --help for all options.",
+    message: "Unknown {what} {name}{suggestion}",
+    remedy: "Run with --help for all of them.",
     exit: 2,
   },
   E_BATCH_TOO_LARGE: {
@@ -82,7 +82,7 @@ export const registry = {
     exit: 1,
   },
   E_NO_CUDA: {
-    message: "CUDA device {device} was asked for, and {problem}",
+    message: "Device {device} cannot be used: {problem}",
     remedy: "Use --device cpu, or run: npx medcoss doctor",
     exit: 1,
   },
@@ -109,8 +109,7 @@ export const registry = {
   },
   E_NO_MODALITY: {
     message: "The store at {path} has no {modality}",
-    remedy:
-      "It has: {present}. Name one of these, pack it, or say with --buffer-store where the records of buffers are.",
+    remedy: "It has: {present}. Name one of these, or pack it{otherwise}.",
     exit: 1,
   },
   E_NO_DATA: {

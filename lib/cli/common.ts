@@ -3,15 +3,39 @@
  *
  * Invariant: results go to stdout, everything else to stderr; only `runCommand` sets an exit code for an error.
  */
+import type { Command } from "commander";
 import { ExitCode, MedcossError } from "../errors.js";
 
-export { formatBytes, formatDuration } from "../format.js";
+export { counted, formatBytes, formatDuration, formatRate } from "../format.js";
 
 let debug = false;
 
 /** Whether errors are printed with their stack. */
 export function setDebug(on: boolean): void {
   debug = on;
+}
+
+let running: Command | undefined;
+
+/** The command whose options an error may be about. */
+export function setCommand(command: Command): void {
+  running = command;
+}
+
+/** The flag that a field was given with, or that would give it where it is missing; undefined for none. */
+function flagOf({ field, problem }: MedcossError["values"]): string | undefined {
+  const [name = ""] = String(field).split(".");
+  const option = running?.options.find((each) => each.attributeName() === name);
+  const given = running?.getOptionValueSource(name) === "cli";
+  return given || problem === "is missing" ? option?.long : undefined;
+}
+
+/** An error about a field as one about its flag. */
+function withFlag(error: MedcossError): MedcossError {
+  const flag = error.code === "E_CONFIG" ? flagOf(error.values) : undefined;
+  if (flag === undefined) return error;
+  const field = String(error.values.field).replace(/^[^.]+(\.\d+)?/, flag);
+  return new MedcossError("E_CONFIG", { ...error.values, field }, { cause: error });
 }
 
 const systemProblems: Record<string, string> = {
@@ -38,7 +62,7 @@ export function toMedcossError(error: unknown): MedcossError {
 
 /** Prints an error as one line, with its stack under `--debug`, and returns the exit code it asks for. */
 export function reportError(error: unknown): number {
-  const known = toMedcossError(error);
+  const known = withFlag(toMedcossError(error));
   process.stderr.write(`${known.toLine().replace(/\s*\n\s*/g, " ")}\n`);
   if (debug) {
     const origin = known.cause instanceof Error ? known.cause : known;

@@ -3,7 +3,7 @@ import { open } from "node:fs/promises";
 import { basename } from "node:path";
 import { BUFFER_FILE, readBuffer } from "../replay/buffer-file.js";
 import { type BufferDescription, describeBuffer } from "../replay/describe.js";
-import { formatBytes } from "./common.js";
+import { counted, formatBytes } from "./common.js";
 
 const HEAD_BYTES = 64;
 
@@ -29,7 +29,7 @@ export async function describeIfBuffer(path: string): Promise<BufferDescription 
 function choice({ method, clusters, usedClusters, perCluster }: BufferDescription): string {
   if (method !== "kmeans") return `by ${method}`;
   const empty = clusters > usedClusters ? `, ${clusters - usedClusters} without samples` : "";
-  return `by kmeans around ${clusters} centres${empty}, at most ${perCluster} each`;
+  return `by kmeans around ${counted(clusters, "centre")}${empty}, at most ${perCluster} each`;
 }
 
 /** Prints a description for people. */
@@ -38,7 +38,7 @@ export function printBuffer(found: BufferDescription): void {
   const share = ((100 * samples) / from).toPrecision(2);
   const lines = [
     `Buffer      ${found.path}`,
-    `Holds       ${samples} of ${from} samples of ${modality} (${share} %), ${formatBytes(bytes)} of records`,
+    `Holds       ${samples} of ${counted(from, "sample")} of ${modality} (${share} %), ${formatBytes(bytes)} of records`,
     `Chosen      ${choice(found)}`,
     `Distance    ${found.meanDistance.toPrecision(4)} to the centre on average, width ${found.width}`,
     `From        stage ${stage}, seed ${seed}, model ${checkpoint.slice(0, 12)}`,

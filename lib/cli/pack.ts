@@ -6,6 +6,7 @@ import { type PackHooks, type PackProgress, type PackResult, pack } from "../dat
 import { MedcossError } from "../errors.js";
 import {
   formatDuration,
+  formatRate,
   type Progress,
   printJson,
   printTable,
@@ -71,7 +72,7 @@ function showProgress(): { hooks: PackHooks; stop(): void } {
       bar = progress(files, modality);
       current = modality;
     }
-    const rate = `${rest.records} records, ${rest.recordsPerSecond.toPrecision(3)}/s`;
+    const rate = `${rest.records} records, ${formatRate(rest.recordsPerSecond)}/s`;
     bar?.update(done, rejected > 0 ? `${rate}, ${rejected} rejected` : rate);
   };
   return { hooks: { onProgress }, stop: () => bar?.stop() };
@@ -122,10 +123,17 @@ function stopOnInterrupt(): { signal: AbortSignal; release(): void } {
   return { signal: controller.signal, release };
 }
 
+function noSources(): MedcossError {
+  const flags = [...Object.keys(modalityFlags), "source"].map((name) => `--${name}`);
+  const problem = `name what to pack with ${flags.join(", ")}`;
+  return new MedcossError("E_CONFIG", { field: "sources", problem });
+}
+
 async function run(options: Options): Promise<void> {
   const { config: file, set, json, sources, ...rest } = options;
   const flags = { ...rest, sources: sources.length > 0 ? sources : undefined };
   const config = await gatherConfig({ file, flags, set });
+  if (config.sources === undefined) throw noSources();
   const { hooks, stop } = showProgress();
   const { signal, release } = stopOnInterrupt();
   try {

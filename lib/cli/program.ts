@@ -4,7 +4,7 @@
 import { Command, CommanderError } from "commander";
 import { ExitCode, MedcossError } from "../errors.js";
 import { packageVersion } from "../version.js";
-import { reportError, setDebug } from "./common.js";
+import { reportError, setCommand, setDebug } from "./common.js";
 
 interface CommandModule {
   register(program: Command): void;
@@ -34,7 +34,10 @@ export async function createProgram(only?: string): Promise<Command> {
     .exitOverride()
     .configureOutput({ writeErr: () => {} })
     .showSuggestionAfterError()
-    .hook("preAction", (command) => setDebug(command.opts().debug === true));
+    .hook("preAction", (command, running) => {
+      setDebug(command.opts().debug === true);
+      setCommand(running);
+    });
   for (const [name, load] of Object.entries(commands)) {
     if (only === undefined || name === only) (await load()).register(program);
   }
@@ -49,8 +52,9 @@ function usageError(error: CommanderError): MedcossError | undefined {
   const named = /'([^']+)'/.exec(lines[0] as string)?.[1] ?? "";
   switch (error.code) {
     case "commander.unknownOption":
+      return new MedcossError("E_UNKNOWN_OPTION", { what: "option", name: named, suggestion });
     case "commander.unknownCommand":
-      return new MedcossError("E_UNKNOWN_OPTION", { option: named, suggestion });
+      return new MedcossError("E_UNKNOWN_OPTION", { what: "command", name: named, suggestion });
     default:
       return new MedcossError("E_CONFIG", { field: "command line", problem: lines[0] as string });
   }

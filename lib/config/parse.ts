@@ -8,6 +8,7 @@ import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { MedcossError } from "../errors.js";
 import { nearest } from "./nearest.js";
+import { problemOf } from "./problems.js";
 
 export type PlainObject = Record<string, unknown>;
 
@@ -49,19 +50,28 @@ function knownKeys(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
   return [...new Set(nodes.flatMap(flatten).flatMap((node) => Object.keys(node.properties ?? {})))];
 }
 
+/** How much an issue tells of what was meant. */
+const telling: Record<string, number> = {
+  unrecognized_keys: 3,
+  invalid_value: 1,
+  invalid_format: 1,
+};
+
 /** The issue that best explains a failed union: of the branch that came closest to the value. */
 function closest(issue: z.core.$ZodIssue): z.core.$ZodIssue {
   if (issue.code !== "invalid_union") return issue;
   const inner = issue.errors
     .flat()
     .map((each) => closest({ ...each, path: [...issue.path, ...each.path] } as typeof each));
-  const rank = (each: z.core.$ZodIssue) =>
-    each.path.length * 4 +
-    (each.code === "unrecognized_keys" ? 3 : each.code === "invalid_value" ? 1 : 0);
+  const rank = (each: z.core.$ZodIssue) => each.path.length * 4 + (telling[each.code] ?? 0);
   return inner.sort((one, other) => rank(other) - rank(one))[0] ?? issue;
 }
 
-function toError(schema: z.ZodType, error: z.ZodError): MedcossError {
+function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce((value, key) => (value as Record<PropertyKey, unknown>)?.[key], input);
+}
+
+function toError(schema: z.ZodType, error: z.ZodError, input: unknown): MedcossError {
   const issue = closest(error.issues[0] as z.core.$ZodIssue);
   if (issue.code === "unrecognized_keys") {
     const key = issue.keys[0] as string;
@@ -72,14 +82,14 @@ function toError(schema: z.ZodType, error: z.ZodError): MedcossError {
     });
   }
   const field = issue.path.join(".") || "configuration";
-  const missing = issue.code === "invalid_type" && issue.message.endsWith("received undefined");
-  return new MedcossError("E_CONFIG", { field, problem: missing ? "is missing" : issue.message });
+  const problem = problemOf(issue, valueAt(input, issue.path));
+  return new MedcossError("E_CONFIG", { field, problem });
 }
 
 /** Parses `input` with `schema`; throws E_CONFIG with the first problem. */
 export function parseConfig<T extends z.ZodType>(schema: T, input: unknown): z.output<T> {
   const result = schema.safeParse(input);
-  if (!result.success) throw toError(schema, result.error);
+  if (!result.success) throw toError(schema, result.error, input);
   return result.data;
 }
 

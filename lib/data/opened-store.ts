@@ -112,6 +112,7 @@ export class OpenedStore implements Store {
     const entry = this.#index.modalities[modality];
     if (entry) return entry;
     const present = this.modalities.join(", ") || "nothing";
-    throw new MedcossError("E_NO_MODALITY", { path: this.path, modality, present });
+    const values = { path: this.path, modality, present, otherwise: "" };
+    throw new MedcossError("E_NO_MODALITY", values);
   }
 }

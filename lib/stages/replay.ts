@@ -65,6 +65,14 @@ function digestOf(buffer: Buffer): string {
   return hash.update(buffer.samples.map(({ record }) => record).join(",")).digest("hex");
 }
 
+/** Says of a store without a buffer's modality that another one may be given. */
+function refuseWithout({ path, modalities }: Store, { modality }: Buffer): void {
+  if (modalities.includes(modality)) return;
+  const present = modalities.join(", ") || "nothing";
+  const otherwise = ", or say with --buffer-store where the records of the buffer are";
+  throw new MedcossError("E_NO_MODALITY", { path, modality, present, otherwise });
+}
+
 /** Refuses a buffer that was chosen from other records than the store's; its numbers would name anything. */
 function refuseOtherRecords(store: Store, { modality, kind, data }: Buffer): void {
   const info = store.info(modality);
@@ -134,6 +142,7 @@ export async function openBuffers(
   for (const buffer of buffers) {
     if (buffer.modality === modality || buffer.samples.length === 0) continue;
     const store = stores.holding(buffer.modality);
+    refuseWithout(store, buffer);
     refuseOtherRecords(store, buffer);
     const records = buffer.samples.map(({ record }) => record);
     const dataset = store.records(buffer.modality, records);

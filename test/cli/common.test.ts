@@ -1,7 +1,9 @@
 import t from "tap";
 import {
+  counted,
   formatBytes,
   formatDuration,
+  formatRate,
   progress,
   runCommand,
   setDebug,
@@ -26,6 +28,11 @@ t.test("numbers as people read them", async (t) => {
     "1 h 02 min",
     "2 d 07 h",
   ]);
+  t.same([0.512, 13.72, 99.96, 1372.4].map(formatRate), ["0.51", "13.7", "100.0", "1372"]);
+  t.same(
+    [0, 1, 2].map((count) => counted(count, "case")),
+    ["0 cases", "1 case", "2 cases"],
+  );
 });
 
 t.test("tables align numbers right and text left", async (t) => {

@@ -83,6 +83,12 @@ t.test("what will not fit is refused with what it needs", async (t) => {
     code: 2,
     stderr: /^E_BATCH_TOO_LARGE: The batch of 100 is larger than the 12 training samples of report/,
   });
-  t.match(modality, { code: 1, stderr: /^E_NO_MODALITY: .*It has: report, xray, ct/ });
-  t.match(device, { code: 2, stderr: /^E_CONFIG: device: / });
+  t.match(modality, {
+    code: 1,
+    stderr: /^E_NO_MODALITY: .*It has: report, xray, ct\. Name one of these, or pack it\.$/m,
+  });
+  t.match(device, {
+    code: 2,
+    stderr: /^E_CONFIG: --device: expected cpu, cuda or cuda:N, received gpu\. /,
+  });
 });

@@ -8,15 +8,24 @@ t.setTimeout(120_000);
 
 t.test("wrong use is one line with the nearest known name, exit 2", async (t) => {
   const cases: Array<[args: string[], line: RegExp]> = [
-    [["pretrain", "--epoch", "3"], /^E_UNKNOWN_OPTION: .*--epoch .*--epochs/],
-    [["pretain"], /^E_UNKNOWN_OPTION: .*pretain .*pretrain/],
+    [["pretrain", "--epoch", "3"], /^E_UNKNOWN_OPTION: Unknown option --epoch .*--epochs/],
+    [["pretain"], /^E_UNKNOWN_OPTION: Unknown command pretain .*pretrain\?\)\. Run/],
     [["inspect"], /^E_CONFIG: command line: missing required argument 'path'/],
     [["pretrain", "--epochs"], /^E_CONFIG: command line: .*argument missing/],
-    [["pretrain", "--out", "o", "--store", "s", "--epochs", "x"], /^E_CONFIG: epochs: /],
-    [["pretrain", "--out", "o", "--store", "s", "--set", "sed=1"], /^E_CONFIG: sed: .*seed/],
-    [["pretrain", "--out", "o"], /^E_CONFIG: store: is missing/],
-    [["pretrain", "--out", "o", "--store", "s", "--model", "tinny"], /^E_CONFIG: model: .*"tiny"/],
-    [["pretrain", "--out", "o", "--store", "s", "--seed", ""], /^E_CONFIG: seed: /],
+    [
+      ["pretrain", "--out", "o", "--store", "s", "--epochs", "x"],
+      /^E_CONFIG: --epochs: .*received x\. /,
+    ],
+    [["pretrain", "--out", "o", "--store", "s", "--set", "sed=1"], /^E_CONFIG: sed: .*seed\? Run/],
+    [["pretrain", "--out", "o"], /^E_CONFIG: --store: is missing/],
+    [["pack", "--out", "s"], /^E_CONFIG: sources: name what to pack with --reports, .*--source\. /],
+    [["pretrain", "--out", "o", "--store", "s", "--set", "epochs=0"], /^E_CONFIG: epochs: /],
+    [["pretrain", "--out", "o", "--store", "s", "--stages", ""], /^E_CONFIG: --stages: /],
+    [
+      ["pretrain", "--out", "o", "--store", "s", "--model", "tinny"],
+      /^E_CONFIG: --model: .*tiny\? /,
+    ],
+    [["pretrain", "--out", "o", "--store", "s", "--seed", ""], /^E_CONFIG: --seed: /],
   ];
   const printed = t.capture(process.stderr, "write", () => true);
   const before = process.exitCode;

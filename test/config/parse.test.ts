@@ -28,12 +28,41 @@ t.test("unknown fields are refused with the nearest known one", async (t) => {
 
 t.test("values are refused with their field", async (t) => {
   t.match(refusal({ out: "o" }), /^store: is missing/);
-  t.match(refusal({ ...minimal, epochs: 0 }), /^epochs: /);
-  t.match(refusal({ ...minimal, epochs: Number.NaN }), /^epochs: /);
-  t.match(refusal({ ...minimal, device: "gpu" }), /^device: Expected cpu, cuda or cuda:N/);
-  t.match(refusal({ ...minimal, stages: ["ct", "ct"] }), /^stages: Expected each modality once/);
-  t.match(refusal({ ...minimal, model: "tinny" }), /^model: .*"tiny"/);
-  t.match(refusal(7), /^configuration: /);
+  t.equal(
+    refusal({ ...minimal, device: "gpu" }),
+    "device: expected cpu, cuda or cuda:N, received gpu",
+  );
+  t.match(refusal({ ...minimal, stages: ["ct", "ct"] }), /^stages: expected each modality once, /);
+  t.equal(
+    refusal({ ...minimal, model: "tinny" }),
+    "model: expected tiny, small, base or large, received tinny; did you mean tiny?",
+  );
+  t.equal(refusal(7), "configuration: expected an object, received 7");
+});
+
+t.test("what was expected and what was received, in words", async (t) => {
+  const cases: Array<[input: object, line: string]> = [
+    [{ epochs: 0 }, "epochs: expected a number above 0, received 0"],
+    [{ epochs: Number.NaN }, "epochs: expected a number, received NaN"],
+    [{ epochs: 1.5 }, "epochs: expected a whole number, received 1.5"],
+    [{ seed: -1 }, "seed: expected a number of at least 0, received -1"],
+    [{ workers: 65 }, "workers: expected a number of at most 64, received 65"],
+    [{ masking: { ratio: 1 } }, "masking.ratio: expected a number below 1, received 1"],
+    [{ store: "" }, 'store: expected at least 1 character, received ""'],
+    [{ store: null }, "store: expected a text, received null"],
+    [{ stages: [] }, "stages: expected at least 1 entry, received []"],
+    [{ images: { cropScale: [1] } }, "images.cropScale: expected at least 2 entries, received [1]"],
+    [{ replay: "x".repeat(99) }, `replay: expected true or false, received ${"x".repeat(60)}...`],
+    [
+      { buffer: { method: "k-means" } },
+      "buffer.method: expected kmeans, random or herding, received k-means; did you mean kmeans?",
+    ],
+    [
+      { buffer: { budget: "5 apples" } },
+      "buffer.budget: expected a number of samples or a size such as 200MB, received 5 apples",
+    ],
+  ];
+  for (const [input, line] of cases) t.equal(refusal({ ...minimal, ...input }), line);
 });
 
 t.test("dimensions of one's own are checked where they are wrong", async (t) => {

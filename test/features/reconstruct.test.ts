@@ -58,5 +58,5 @@ t.test("a bare model file, and wrong use", async (t) => {
   await t.rejects(reconstruct({ ...config, samples: 0 }), { code: "E_CONFIG" });
   await t.rejects(reconstruct({ ...config, modality: "mri" }), { code: "E_NO_MODALITY" });
   const missing = await runCommandLine(["reconstruct", "--store", store, "--modality", "ct"]);
-  t.match(missing, { code: 2, stderr: /^E_CONFIG: (checkpoint|out): is missing/ });
+  t.match(missing, { code: 2, stderr: /^E_CONFIG: --(checkpoint|out): is missing/ });
 });

@@ -89,10 +89,15 @@ t.test("wrong use ends with 2, failure with 1", async (t) => {
   const bad = join(folder, "bad.json");
   writeFileSync(bad, '{ "format": "medcoss-buffer" }');
   const cases: Array<[string[], number, RegExp]> = [
-    [["buffer", ...network], 2, /^E_CONFIG: out: is missing/],
-    [["embed", ...network, "--out", "x.csv"], 2, /^E_CONFIG: out: /],
-    [["buffer", ...network, ...out, "--budget", "1B"], 2, /^E_CONFIG: budget: /],
+    [["buffer", ...network], 2, /^E_CONFIG: --out: is missing/],
+    [["embed", ...network, "--out", "x.csv"], 2, /^E_CONFIG: --out: .* received x\.csv\. /],
+    [["buffer", ...network, ...out, "--budget", "1B"], 2, /^E_CONFIG: --budget: /],
     [["buffer", ...network, ...out, "--speed", "9"], 2, /^E_UNKNOWN_OPTION: .*--speed/],
+    [
+      ["buffer", ...network, ...out, "--method", "k-means"],
+      2,
+      /^E_CONFIG: --method: expected .*, received k-means; did you mean kmeans\? Run/,
+    ],
     [["buffer", ...network, ...out, "--set", "shape=1"], 2, /^E_CONFIG: shape: .*share/],
     [["buffer", "cap", bad, ...out], 2, /^E_CONFIG: .*--budget/],
     [["buffer", "cap", bad, ...out, "--budget", "3"], 1, /^E_BUFFER_CORRUPT: /],

@@ -109,12 +109,12 @@ t.test("buffers that cannot be replayed are refused before anything is written",
   const beyond = await changed("beyond", { samples: records });
   const damaged = join(folder, "damaged.json");
   writeFileSync(damaged, "{");
-  const refusals: Array<[string[], { code: string; message?: RegExp }]> = [
+  const refusals: Array<[string[], { code: string; message?: RegExp; remedy?: RegExp }]> = [
     [[join(folder, "none")], { code: "E_NO_BUFFER" }],
     [[damaged], { code: "E_BUFFER_CORRUPT" }],
     [[xray, xray], { code: "E_CONFIG", message: /two buffers of xray/ }],
     [[first, report], { code: "E_CONFIG", message: /two buffers of report/ }],
-    [[unknown], { code: "E_NO_MODALITY", message: /mri/ }],
+    [[unknown], { code: "E_NO_MODALITY", message: /mri/, remedy: /--buffer-store/ }],
     [[beyond], { code: "E_ARGUMENT", message: /record from 0 to 15/ }],
   ];
   for (const [paths, error] of refusals) {
