@@ -9,6 +9,7 @@ import { isRun } from "../stages/run-folder.js";
 import { formatBytes, printJson, printTable, runCommand } from "./common.js";
 import { describeIfBuffer, printBuffer } from "./inspect-buffer.js";
 import { describeInput, printInput, writeSheet } from "./inspect-data.js";
+import { describeIfPart, printPart } from "./inspect-part.js";
 import { resultRows } from "./pretrain.js";
 
 interface Options {
@@ -88,6 +89,8 @@ async function run(path: string, options: Options): Promise<void> {
   const { sheet } = options;
   const buffer = sheet === undefined && (await describeIfBuffer(path));
   if (buffer) return options.json ? printJson(buffer) : printBuffer(buffer);
+  const part = sheet === undefined && (await describeIfPart(path));
+  if (part) return options.json ? printJson(part) : printPart(part);
   if (sheet === undefined && (await inspectTrained(path, options))) return;
   const found = await describeInput(path, { verify: options.verify === true });
   if (sheet !== undefined) await writeSheet(path, found, sheet);

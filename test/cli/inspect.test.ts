@@ -31,6 +31,15 @@ t.test("runs, stages and checkpoints, for people and for programs", async (t) =>
     (await runCommandLine(["inspect", optimizer])).stdout,
     /Model +none: .*\n.*\nHolds +no network: it holds the state of an optimiser; /,
   );
+  const metrics = await runCommandLine(["inspect", join(out, "metrics.jsonl")]);
+  t.match(metrics, { code: 0, stdout: `see: medcoss inspect ${out}\n` });
+  const config = await runCommandLine(["inspect", join(out, "config.json"), "--json"]);
+  t.same(JSON.parse(config.stdout), {
+    kind: "part",
+    path: join(out, "config.json"),
+    what: "the configuration of a run",
+    folder: out,
+  });
   const final = await runCommandLine(["inspect", join(out, "final"), "--json", "--verify"]);
   t.match(JSON.parse(final.stdout), {
     kind: "checkpoint",
@@ -82,6 +91,11 @@ t.test("stores are described, what is missing is said", async (t) => {
   const folder = t.testdir();
   const store = await microStore(folder);
   t.match(await runCommandLine(["inspect", store]), { code: 0, stdout: /xray/ });
+  writeFileSync(join(folder, "config.json"), "{}");
+  t.match(await runCommandLine(["inspect", join(folder, "config.json")]), {
+    code: 1,
+    stderr: /^E_FILE_UNSUPPORTED: /,
+  });
   const described = await runCommandLine(["inspect", store, "--json"]);
   t.match(JSON.parse(described.stdout), { kind: "store" });
   t.match(await runCommandLine(["inspect", join(folder, "none")]), {
