@@ -65,6 +65,22 @@ function keysOf(
   });
 }
 
+/** Reads a table as `readTable` does; what is wrong with it is told with its path. */
+async function readNamed(
+  modality: string,
+  path: string,
+  wanted: ReadonlySet<string>,
+  found: Found,
+): Promise<void> {
+  try {
+    await readTable(path, wanted, found);
+  } catch (error) {
+    if (!(error instanceof MedcossError) || !error.code.startsWith("E_FILE_")) throw error;
+    const problem = `${path}: ${error.message}`;
+    throw new MedcossError("E_BUFFER_SOURCES", { modality, problem }, { cause: error });
+  }
+}
+
 /** CSV of the rows, cluster by cluster and in table order inside a cluster. Throws E_BUFFER_SOURCES. */
 export async function selectedRows(
   buffer: Buffer,
@@ -76,7 +92,7 @@ export async function selectedRows(
   const keys = keysOf(buffer, sources);
   const found: Found = { columns: new Set(), rows: new Map() };
   const wanted = new Set(keys);
-  for (const path of tables) await readTable(path, wanted, found);
+  for (const path of tables) await readNamed(modality, path, wanted, found);
   const missing = keys.filter((name) => !found.rows.has(name)).length;
   if (missing > 0) {
     const problem = `${missing} of ${keys.length} rows are in none of the tables, or these have changed`;
