@@ -50,7 +50,7 @@ t.test("a folder tree of series", async (t) => {
     "DICOM localiser": 1,
     "copy of a DICOM slice": 1,
   });
-  t.match(result.warnings, [/1 files say that there is text in their pixels/, /2 cases/]);
+  t.match(result.warnings, [/1 file with text in the pixels/, /2 cases/]);
   t.match(readRejected(out), [
     { path: /^ct\/b\/deep#[0-9a-f]{8}$/, code: "E_FILE_CONTENT", reason: /a slice is missing/ },
     { path: "ct/broken.dcm", code: "E_FILE_FORMAT" },
