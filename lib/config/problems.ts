@@ -53,15 +53,14 @@ function expectation(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case "invalid_value":
       return `expected ${listed(issue.values)}`;
-    case "invalid_type":
-      return `expected ${types[issue.expected] ?? issue.expected}`;
     case "too_small":
       return `expected ${bounded(issue.origin, Number(issue.minimum), issue.inclusive === true, least)}`;
     case "too_big":
       return `expected ${bounded(issue.origin, Number(issue.maximum), issue.inclusive === true, most)}`;
-    default:
-      return issue.message;
   }
+  return issue.code === "invalid_type"
+    ? `expected ${types[issue.expected] ?? issue.expected}`
+    : issue.message;
 }
 
 /** The problem with `value` at the place of `issue`. */

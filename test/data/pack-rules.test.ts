@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
+import type { PackSource } from "../../lib/config/pack.js";
 import { pack } from "../../lib/data/pack/index.js";
 import { readStore, small, writeCorpus, writeImage } from "../helpers/corpus.js";
 
@@ -48,23 +49,25 @@ t.test("few cases: none aside, with a warning; strict fails; nothing usable fail
 });
 
 t.test("where nothing is packed the inputs are named and nothing new is left", async (t) => {
-  const at = t.testdir({ empty: {}, notes: { "a.docx": "x" }, own: {} });
-  const given = (name: string) => ({ ...xray, path: join(at, name) });
-  const sources = [given("empty"), given("notes"), { ...report, path: join(at, "empty") }];
-  const refused = { code: "E_NO_DATA", message: /in .*\/empty, .*\/notes, .*: 1 file skipped \(/ };
-  for (const out of ["new", "own"]) {
-    await t.rejects(pack({ ...small, out: join(at, out), sources }), refused);
-  }
-  await t.rejects(pack({ ...small, out: join(at, "new"), sources: [given("empty")] }), {
-    code: "E_NO_DATA",
-    message: /empty: no files there$/,
-  });
-  t.same(readdirSync(at).sort(), ["empty", "notes", "own"]);
+  const at = t.testdir({ empty: {}, hidden: { ".note": "x" }, own: {} });
+  const [empty, hidden] = [join(at, "empty"), join(at, "hidden")];
+  const refused = (out: string, sources: PackSource[], message: string) =>
+    t.rejects(pack({ ...small, out, sources }), { code: "E_NO_DATA", message });
+  const sources = [
+    { ...xray, path: empty },
+    { ...xray, path: hidden },
+    { ...report, path: empty },
+  ];
+  const said = `No usable data in ${empty}, ${hidden}, ${empty}: 1 file skipped (hidden)`;
+  await refused(join(at, "new"), sources, said);
+  const ct = { modality: "ct", recipe: "ct" as const, path: empty };
+  const nothing = `No usable data in ${empty}: no files there`;
+  await refused(join(at, "own"), [ct], nothing);
+  t.same(readdirSync(at).sort(), ["empty", "hidden", "own"]);
   t.same(readdirSync(join(at, "own")), []);
-  const store = join(at, "store");
-  await pack({ ...small, out: store, sources: [report] });
+  const store = join(folder, "store");
   const before = readdirSync(store);
-  await t.rejects(pack({ ...small, out: store, sources: [given("empty")] }), { code: "E_NO_DATA" });
+  await refused(store, [ct], nothing);
   t.same(readdirSync(store), before);
 });
 
