@@ -43,8 +43,7 @@ function shown(value: unknown): string {
 /** `a number of at least 1`, `a number above 0`, `at least 1 character`. */
 function bounded(origin: string, limit: number, inclusive: boolean, words: Bounds): string {
   if (origin === "string") return `${words.inclusive} ${counted(limit, "character")}`;
-  if (origin === "array")
-    return `${words.inclusive} ${limit === 1 ? "1 entry" : `${limit} entries`}`;
+  if (origin === "array") return `${words.inclusive} ${limit} ${limit === 1 ? "entry" : "entries"}`;
   return `a number ${inclusive ? `of ${words.inclusive}` : words.exclusive} ${limit}`;
 }
 
