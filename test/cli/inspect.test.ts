@@ -8,7 +8,7 @@ import { Trainer } from "../../lib/trainer.js";
 import { runCommandLine } from "../helpers/command.js";
 import { microModel, microStore, microTraining } from "../helpers/micro.js";
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 
 t.test("runs, stages and checkpoints, for people and for programs", async (t) => {
   const folder = t.testdir();

@@ -4,7 +4,7 @@ import { main } from "../../lib/cli/program.js";
 import { packageVersion } from "../../lib/version.js";
 import { runCommandLine } from "../helpers/command.js";
 
-t.setTimeout(120_000);
+t.setTimeout(240_000);
 
 t.test("wrong use is one line with the nearest known name, exit 2", async (t) => {
   const cases: Array<[args: string[], line: RegExp]> = [
