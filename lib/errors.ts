@@ -62,12 +62,13 @@ export const registry = {
   },
   E_LIBTORCH_INSTALL: {
     message: "LibTorch could not be installed: {problem}",
-    remedy: "Check the network and disk, then run it again; finished parts are kept.",
+    remedy:
+      "Mend that and run it again; finished parts are kept. Without a network: docs/native-build.md, --wheel.",
     exit: 1,
   },
   E_ADDON_MISSING: {
     message: "The native addon was not found. Tried: {tried}",
-    remedy: "Run: npm run setup",
+    remedy: "Run: npm install medcoss; in a checkout: npm run setup",
     exit: 1,
   },
   E_ADDON_LOAD: {

@@ -72,16 +72,18 @@ export function deviceIndex(device: string): number {
   throw new MedcossError("E_ARGUMENT", values);
 }
 
+/** Whether the kernel has NVIDIA's driver, or Windows' one below it (WSL 2). */
+const hasDriver = () => existsSync("/proc/driver/nvidia/version") || existsSync("/dev/dxg");
+
 function requireLibraries(device: string, libtorch: Libtorch, folder: string): void {
   if (!existsSync(join(folder, KERNELS))) {
     throw refusal(device, `this build has no CUDA kernels (${join(folder, KERNELS)} is missing)`);
   }
   if (!libtorch.cuda) {
-    const help = "npx medcoss libtorch install --cuda";
-    throw refusal(
-      device,
-      `LibTorch at ${libtorch.path} has no GPU libraries (${help} brings them)`,
-    );
+    const help = hasDriver()
+      ? "npx medcoss libtorch install --cuda brings them"
+      : "nor is an NVIDIA driver loaded";
+    throw refusal(device, `LibTorch at ${libtorch.path} has no GPU libraries (${help})`);
   }
 }
 

@@ -25,9 +25,12 @@ const required = [
   "native/cuda_library.cmake",
   "scripts/build-native.mjs",
   "scripts/setup/cuda.mjs",
+  "examples/README.md",
+  "examples/image-search/package.json",
+  "deploy/Dockerfile",
 ];
 const allowed =
-  /^(docs\/.*\.(md|svg|png|json)|dist\/.*\.(m?js|d\.m?ts|map)|native\/.*|prebuilds\/.*|lib\/.*\.(ts|mjs)|scripts\/(setup\/\w+|build-native)\.mjs|\w+\.md|LICENSE|CMakeLists\.txt|package\.json)$/;
+  /^(docs\/.*\.(md|svg|png|json)|dist\/.*\.(m?js|d\.m?ts|map)|native\/.*|prebuilds\/.*|lib\/.*\.(ts|mjs)|examples\/[\w./-]+|deploy\/[\w./-]+|benchmarks\/reports\/[\w.-]+\.(md|svg)|scripts\/(setup\/\w+|build-native)\.mjs|\w+\.md|LICENSE|CMakeLists\.txt|package\.json)$/;
 
 function contentProblems() {
   const text = execFileSync("npm", ["pack", "--dry-run", "--json", "--loglevel=error"], {

@@ -5,7 +5,7 @@
  * never fetched again; a folder left behind by a killed process is removed by the next installation.
  */
 import { createHash } from "node:crypto";
-import { createReadStream, existsSync } from "node:fs";
+import { accessSync, constants, createReadStream, existsSync } from "node:fs";
 import { mkdir, readdir, rename, rm, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -34,6 +34,16 @@ async function sha256(file) {
   const hash = createHash("sha256");
   await pipeline(createReadStream(file, { highWaterMark: 1 << 20 }), hash);
   return hash.digest("hex");
+}
+
+/** @param {string} folder */
+function isWritable(folder) {
+  try {
+    accessSync(folder, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** @param {string} problem */
@@ -68,7 +78,11 @@ async function download(pip, wheel, folder) {
     const common = ["download", "--no-deps", "--no-cache-dir", "--require-hashes", ...resume];
     const args = [...common, ...platformArguments(), "--dest", part, "--requirement", list];
     const problem = await runPip(pip, args);
-    if (problem !== undefined) throw failed(`${wheel.name} ${wheel.version}: ${problem}`);
+    if (problem !== undefined) {
+      // Also what pip says where it reaches no index at all.
+      const reached = /No matching distribution/.test(problem) ? "; is the index reached?" : "";
+      throw failed(`${wheel.name} ${wheel.version}: ${problem}${reached}`);
+    }
     const file = await wheelFile(part, wheel);
     if (file === undefined) throw failed(`pip left no wheel of ${wheel.name} ${wheel.version}`);
     const kept = join(folder, file.slice(part.length + 1));
@@ -91,8 +105,10 @@ async function byDigest(files, wheels) {
   }
   const known = new Set(wheels.map((wheel) => wheel.sha256));
   for (const [digest, file] of found) {
-    if (!known.has(digest))
-      throw failed(`${file} is not one of the pinned wheels (sha256 ${digest})`);
+    if (!known.has(digest)) {
+      const wanted = wheels.map(({ name, version }) => `${name} ${version}`).join(", ");
+      throw failed(`${file} is not one of the pinned wheels, ${wanted} (its sha256 is ${digest})`);
+    }
   }
   return found;
 }
@@ -194,7 +210,11 @@ export async function installLibtorch({
     return await exclusively(cache, () => installInto({ cuda, set, files, env, log }), wait);
   } catch (error) {
     if (error instanceof Problem) throw error;
-    throw failed(error instanceof Error ? error.message : String(error));
+    const { code, message } = /** @type {NodeJS.ErrnoException} */ (error);
+    if (code !== "ENOSPC" && !isWritable(cache)) {
+      throw failed(`${cache} cannot be written to; name another folder in MEDCOSS_CACHE`);
+    }
+    throw failed(message ?? String(error));
   }
 }
 
