@@ -80,10 +80,10 @@ function requireLibraries(device: string, libtorch: Libtorch, folder: string): v
     throw refusal(device, `this build has no CUDA kernels (${join(folder, KERNELS)} is missing)`);
   }
   if (!libtorch.cuda) {
-    const help = hasDriver()
-      ? "npx medcoss libtorch install --cuda brings them"
-      : "nor is an NVIDIA driver loaded";
-    throw refusal(device, `LibTorch at ${libtorch.path} has no GPU libraries (${help})`);
+    const driver = hasDriver() ? "" : "no NVIDIA driver is loaded, and ";
+    const help = "npx medcoss libtorch install --cuda";
+    const libraries = `LibTorch at ${libtorch.path} has no GPU libraries (${help} brings them)`;
+    throw refusal(device, driver + libraries);
   }
 }
 

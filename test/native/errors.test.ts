@@ -9,7 +9,7 @@ t.test("CUDA asked for where there is none", async (t) => {
     name: "MedcossError",
     code: "E_NO_CUDA",
     exitCode: 1,
-    message: /CUDA device cuda:0/,
+    message: /Device cuda:0 cannot be used/,
   };
   await t.rejects(Trainer.create(microOptions({ device: "cuda:0" })), expected);
 });
