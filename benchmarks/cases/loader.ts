@@ -167,7 +167,7 @@ export const loaderMethod = [
   "The peer: DataLoader with PIL and torchvision, as many worker processes as cores; ours: one thread that reads, one native thread per core that crops",
   "Volumes: tiles of int16, to the peer each a .nii.gz; mirrored along three axes and scaled to float32, by ours in JavaScript",
   "`as stored`: int16 voxels with their mirrors as numbers, which is what a training step takes; it mirrors and scales by itself",
-  "Packing: decoding, resizing and writing a whole store, its processes' start included, beside the DataLoader on the same large JPEGs",
+  "Packing with shrinkOnLoad: decoding, resizing and writing a whole store, its processes' start included, beside the DataLoader on the same large JPEGs",
   "Waiting: whole steps of the base model in fp32 with AdamW through `stageSteps`; the share is `waitMs` over the time of the steps",
   "Store size: sparse files, so that nothing is read from a disk; the note tells how long opening took",
   "Every contender has the named number of cores by taskset; memory leaves the peer's worker processes out",

@@ -124,16 +124,17 @@ function packing({ files, cores, channels }: LoaderConfiguration): Contestant {
   const folder = mkdtempSync(join(tmpdir(), "medcoss-packed-"));
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
   const sources = [{ modality: "xray", recipe: "xray" as const, path: files }];
+  const shared = { sources, workers: cores, preprocessing: { xray: { shrinkOnLoad: true } } };
   const out = (number: number) => join(folder, String(number));
   return {
     async check() {
-      await pack({ out: out(-1), sources, workers: cores });
+      await pack({ out: out(-1), ...shared });
       await using store = await openStore(out(-1));
       const records = await firstRecords(store, "xray", CHECKED);
       return moments(await augmentImages(checkedBatch(records, channels, true)));
     },
     async step(number) {
-      const seconds = await timed(() => pack({ out: out(number), sources, workers: cores }));
+      const seconds = await timed(() => pack({ out: out(number), ...shared }));
       rmSync(out(number), { recursive: true });
       return seconds;
     },

@@ -69,7 +69,7 @@ const image = (channels: 1 | 3) =>
         .describe("1 for grey, 3 for colour (RGB)."),
       shrinkOnLoad: z
         .boolean()
-        .default(true)
+        .default(false)
         .describe(
           "Whether a JPEG is decoded at a half, a quarter or an eighth of its size where that is a whole number of pixels and twice the record's edge.",
         ),
