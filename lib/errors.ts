@@ -52,12 +52,12 @@ export const registry = {
   // Environment
   E_LIBTORCH_MISSING: {
     message: "LibTorch {version} was not found. Tried: {tried}",
-    remedy: "Run: npx medcoss libtorch install",
+    remedy: "{start}: npx medcoss libtorch install",
     exit: 1,
   },
   E_LIBTORCH_VERSION: {
     message: "LibTorch {found} at {path} does not fit; expected {version}",
-    remedy: "Run: npx medcoss libtorch install",
+    remedy: "{start}: npx medcoss libtorch install",
     exit: 1,
   },
   E_LIBTORCH_INSTALL: {

@@ -5,7 +5,8 @@ import { checkCuda } from "./cuda.js";
 import { checkGpu } from "./gpu.js";
 import { checkAddon, checkLibtorch } from "./native.js";
 import {
-  checkDisk,
+  checkCache,
+  checkHere,
   checkMemory,
   checkNode,
   checkPlatform,
@@ -31,7 +32,8 @@ export async function diagnose(env: NodeJS.ProcessEnv = process.env): Promise<Di
     checkThreads(env),
     checkMemory(),
     await checkSharedMemory(),
-    ...(await checkDisk(env)),
+    await checkCache(libtorch !== undefined, env),
+    await checkHere(),
   ];
   return { healthy: checks.every(({ state }) => state !== "problem"), checks };
 }

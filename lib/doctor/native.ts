@@ -5,14 +5,22 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { MedcossError } from "../errors.js";
-import { findLibtorch, type Libtorch } from "../native/libtorch.js";
+import { findLibtorch, type Libtorch, missingPip } from "../native/libtorch.js";
+import type { Answer } from "./probe.js";
 import type { Check } from "./types.js";
 
 const run = promisify(execFile);
 
-function failure(name: string, error: unknown): Check {
-  if (!(error instanceof MedcossError)) throw error;
-  return { name, state: "problem", found: error.message, remedy: error.remedy };
+/** What is said of an addon that is there; LibTorch has a check of its own. */
+const WAITS = "is there; whether it loads can be told once LibTorch is there";
+
+/** A remedy for which pip is needed, with what comes first where there is none. */
+function withPip(remedy: string, env: NodeJS.ProcessEnv): string {
+  const missing = missingPip(env);
+  if (missing === undefined) return remedy;
+  const then = `${remedy.charAt(0).toLowerCase()}${remedy.slice(1)}`;
+  const other = "Without Python: its --wheel FILES, see docs/native-build.md.";
+  return `${missing.message}. ${missing.remedy}; then ${then}. ${other}`;
 }
 
 /** Where LibTorch is, and how it was found. */
@@ -27,7 +35,9 @@ export function checkLibtorch(env: NodeJS.ProcessEnv = process.env): {
     const found = `${libtorch.version}, ${set}, at ${libtorch.path} (from ${libtorch.how})`;
     return { libtorch, check: { name, state: "ok", found } };
   } catch (error) {
-    return { check: failure(name, error) };
+    if (!(error instanceof MedcossError)) throw error;
+    const remedy = withPip(error.remedy, env);
+    return { check: { name, state: "problem", found: error.message, remedy } };
   }
 }
 
@@ -40,9 +50,10 @@ export async function checkAddon(env: NodeJS.ProcessEnv = process.env): Promise<
       env,
       timeout: 60_000,
     });
-    const answer = JSON.parse(stdout) as { found?: string; problem?: string; remedy?: string };
-    if (answer.found !== undefined) return { name, state: "ok", found: answer.found };
-    const { problem = "", remedy = "" } = answer;
+    const answer = JSON.parse(stdout) as Answer;
+    if ("found" in answer) return { name, state: "ok", found: answer.found };
+    const { code, problem, remedy } = answer;
+    if (code.startsWith("E_LIBTORCH_")) return { name, state: "note", found: WAITS };
     return { name, state: "problem", found: problem, remedy };
   } catch (error) {
     const { signal, code } = error as { signal?: string; code?: number | string };

@@ -1,10 +1,12 @@
 /**
  * Runs in a process of its own: loads the addon and prints, as JSON, what it is or why it does not load.
  */
-import { MedcossError } from "../errors.js";
+import { type ErrorCode, MedcossError } from "../errors.js";
 import { buildInfo } from "../trainer.js";
 
-function describe(): Record<string, string> {
+export type Answer = { found: string } | { code: ErrorCode; problem: string; remedy: string };
+
+function describe(): Answer {
   try {
     const info = buildInfo();
     const bf16 = info.bf16Hardware ? "bf16 in hardware" : "bf16 emulated";
@@ -13,7 +15,7 @@ function describe(): Record<string, string> {
     };
   } catch (error) {
     if (!(error instanceof MedcossError)) throw error;
-    return { problem: error.message, remedy: error.remedy };
+    return { code: error.code, problem: error.message, remedy: error.remedy };
   }
 }
 

@@ -7,7 +7,7 @@ import { cpus, freemem, totalmem } from "node:os";
 import { dirname } from "node:path";
 import { physicalCores } from "../config/threads.js";
 import { formatBytes } from "../format.js";
-import { cacheFolder } from "../native/libtorch/find.mjs";
+import { cacheFolder, isWritable } from "../native/libtorch/find.mjs";
 import type { Check } from "./types.js";
 
 const OLDEST_NODE = [20, 17] as const;
@@ -80,19 +80,33 @@ function existing(path: string): string {
   return existsSync(path) ? path : existing(dirname(path));
 }
 
-export async function checkDisk(env: NodeJS.ProcessEnv = process.env): Promise<Check[]> {
-  const places = [
-    { name: "disk, cache", path: cacheFolder(env) },
-    { name: "disk, here", path: process.cwd() },
-  ];
-  return Promise.all(
-    places.map(async ({ name, path }): Promise<Check> => {
-      const { bavail, bsize } = await statfs(existing(path));
-      const found = `${formatBytes(bavail * bsize)} free at ${path}`;
-      if (bavail * bsize >= LEAST_DISK) return { name, state: "ok", found };
-      return { name, state: "problem", found, remedy: "Free at least 2 GiB there." };
-    }),
-  );
+async function checkFree(name: string, path: string, least = LEAST_DISK): Promise<Check> {
+  const { bavail, bsize } = await statfs(existing(path));
+  const found = `${formatBytes(bavail * bsize)} free at ${path}`;
+  if (bavail * bsize >= least) return { name, state: "ok", found };
+  return { name, state: "problem", found, remedy: `Free at least ${formatBytes(least)} there.` };
+}
+
+/** The cache folder, which is written to by the installation of LibTorch (`libtorch`: it is there) and by nothing else. */
+export async function checkCache(
+  libtorch: boolean,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<Check> {
+  const name = "disk, cache";
+  const path = cacheFolder(env);
+  if (isWritable(existing(path))) return checkFree(name, path);
+  const found = `${path} cannot be written to`;
+  if (libtorch) return { name, state: "note", found: `${found}; LibTorch is there already` };
+  const remedy =
+    "Name another folder, for this and later commands: export MEDCOSS_CACHE=/path/of/a/folder";
+  return { name, state: "problem", found, remedy };
+}
+
+/** The current folder. */
+export async function checkHere(path = process.cwd(), least?: number): Promise<Check> {
+  const name = "disk, here";
+  if (isWritable(path)) return checkFree(name, path, least);
+  return { name, state: "note", found: `${path} cannot be written to; name another with --out` };
 }
 
 /** Shared memory, which Gloo and NCCL need between processes. */

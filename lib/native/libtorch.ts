@@ -7,19 +7,22 @@ import { searchLibtorch } from "./libtorch/find.mjs";
 import type { InstallOptions } from "./libtorch/install.mjs";
 import * as installation from "./libtorch/install.mjs";
 import { LIBTORCH_VERSION } from "./libtorch/pins.mjs";
+import { machinePip } from "./libtorch/pip.mjs";
 import { Problem } from "./libtorch/problem.mjs";
 
 export type { Libtorch } from "./libtorch/find.mjs";
 export { LIBTORCH_VERSION } from "./libtorch/pins.mjs";
 
 function notFound(tried: Tried[]): MedcossError {
+  const named = tried[0]?.place === "MEDCOSS_LIBTORCH";
+  const start = named ? "Correct MEDCOSS_LIBTORCH, or unset it and run" : "Run";
   const other = tried.find((entry) => entry.version !== undefined);
   if (other?.version !== undefined) {
-    const values = { found: other.version, path: other.path, version: LIBTORCH_VERSION };
+    const values = { found: other.version, path: other.path, version: LIBTORCH_VERSION, start };
     return new MedcossError("E_LIBTORCH_VERSION", values);
   }
   const places = tried.map(({ place, path, problem }) => `${place} (${path}: ${problem})`);
-  const values = { version: LIBTORCH_VERSION, tried: places.join("; ") };
+  const values = { version: LIBTORCH_VERSION, tried: places.join("; "), start };
   return new MedcossError("E_LIBTORCH_MISSING", values);
 }
 
@@ -34,12 +37,26 @@ export function findLibtorch(env: Environment = process.env): Libtorch {
   throw notFound(tried);
 }
 
+function codedError(error: unknown): unknown {
+  if (!(error instanceof Problem)) return error;
+  return new MedcossError(error.code as ErrorCode, error.values, { cause: error });
+}
+
+/** E_TOOL_MISSING where this machine has no pip to fetch LibTorch with; undefined where it has. */
+export function missingPip(env: Environment = process.env): MedcossError | undefined {
+  try {
+    machinePip(env);
+    return undefined;
+  } catch (error) {
+    return codedError(error) as MedcossError;
+  }
+}
+
 async function coded<T>(action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (error) {
-    if (!(error instanceof Problem)) throw error;
-    throw new MedcossError(error.code as ErrorCode, error.values, { cause: error });
+    throw codedError(error);
   }
 }
 

@@ -1,6 +1,7 @@
 /**
- * A `python3` for tests whose pip needs no network: it takes wheels from a folder and "installs" a fake LibTorch.
+ * A `python3` for tests whose pip needs no network: it takes wheels from a folder, and these hold a fake LibTorch.
  */
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -51,9 +52,15 @@ ${failures.join("")}
 case "$command" in
   --version) echo "pip ${pip} from a test" ;;
   download) name=$(ls registry | grep "^$wanted-"); cp "registry/$name" "$dest"; ${replace || ":"} ;;
-  install) mkdir -p "$target"; cp -r installed/. "$target" ;;
+  install) mkdir -p "$target" ;;
 esac
 `;
+}
+
+/** A wheel of folders in `source`, which is a zip archive. */
+function writeWheel(file: string, source: string, folders: string[]): string {
+  execFileSync("python3", ["-m", "zipfile", "-c", file, ...folders], { cwd: source });
+  return createHash("sha256").update(readFileSync(file)).digest("hex");
 }
 
 /** Writes the fake into `folder` and returns an environment whose path holds nothing else. */
@@ -62,17 +69,18 @@ export function fakePython(folder: string, options: FakePipOptions = {}): FakePy
   const python = join(folder, "bin", "python3");
   writeFileSync(python, program(folder, options));
   chmodSync(python, 0o755);
-  fakeLibtorch(join(folder, "installed"), { without: options.without ?? [], gpu: true });
-  const wheels = ["torch", "runtime"].map((name): Wheel => {
-    const content = `wheel of ${name}`;
-    writeFileSync(join(folder, "registry", `${name}-1.0-py3-none-any.whl`), content);
-    return { name, version: "1.0", sha256: createHash("sha256").update(content).digest("hex") };
+  const content = join(folder, "content");
+  fakeLibtorch(content, { without: options.without ?? [], gpu: true });
+  const fileOf = (name: string) => join(folder, "registry", `${name}-1.0-py3-none-any.whl`);
+  const parts = { torch: ["torch", "torch-2.11.0.dist-info"], runtime: ["nvidia"] };
+  const wheels = Object.entries(parts).map(([name, folders]): Wheel => {
+    return { name, version: "1.0", sha256: writeWheel(fileOf(name), content, folders) };
   });
   const log = join(folder, "calls");
   return {
     env: { PATH: join(folder, "bin"), MEDCOSS_CACHE: join(folder, "cache"), TMPDIR: folder },
     wheels,
-    files: wheels.map(({ name }) => join(folder, "registry", `${name}-1.0-py3-none-any.whl`)),
+    files: wheels.map(({ name }) => fileOf(name)),
     calls: () => (existsSync(log) ? readFileSync(log, "utf8").trim().split("\n") : []),
   };
 }

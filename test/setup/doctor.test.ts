@@ -4,7 +4,8 @@ import t from "tap";
 import { checkGpu, readDriver } from "../../lib/doctor/gpu.js";
 import { checkAddon, checkLibtorch } from "../../lib/doctor/native.js";
 import {
-  checkDisk,
+  checkCache,
+  checkHere,
   checkMemory,
   checkNode,
   checkPlatform,
@@ -14,6 +15,7 @@ import {
 import type { Diagnosis } from "../../lib/doctor/types.js";
 import type { Libtorch } from "../../lib/native/libtorch.js";
 import { runCommandLine as runCommand } from "../helpers/command.js";
+import { fakePython } from "../helpers/fake-python.js";
 
 const cpuOnly: Libtorch = { path: "/torch", version: "2.11.0+cu130", cuda: false, how: "cache" };
 
@@ -45,9 +47,22 @@ t.test("without LibTorch it tells the problem and the remedy, and exits with 1",
   t.equal(code, 1);
   t.match(
     stdout,
-    /PROBLEM {2}LibTorch .*nowhere: does not exist\)\n\s+Run: npx medcoss libtorch install/,
+    /PROBLEM {2}LibTorch .*nowhere: does not exist\)\n\s+Correct MEDCOSS_LIBTORCH, or unset it and run: npx/,
   );
-  t.match(stdout, /PROBLEM {2}addon/);
+  t.match(stdout, /note {5}addon +is there; .* once LibTorch is there\n/);
+  t.equal(stdout.match(/was not found/g)?.length, 1, "said once");
+});
+
+t.test("where pip cannot fetch LibTorch, that comes first", async (t) => {
+  const remedy = async (env: NodeJS.ProcessEnv) => checkLibtorch(env).check.remedy;
+  const python = fakePython(join(t.testdir(), "with"));
+  t.equal(await remedy(python.env), "Run: npx medcoss libtorch install");
+  t.match(
+    await remedy({ ...python.env, PATH: "/nowhere" }),
+    /^python3 is missing\. Install it: .*; then run: npx medcoss libtorch install\. .*--wheel/,
+  );
+  const bare = fakePython(join(t.testdirName, "without"), { failing: { "--version": "No pip" } });
+  t.match(await remedy(bare.env), /^pip of python3 is missing\. Install it/);
 });
 
 t.test("Node.js and platform", async (t) => {
@@ -64,10 +79,25 @@ t.test("memory, threads, disk, shared memory", async (t) => {
   t.match(checkMemory(8e9, 1e9), { state: "problem" });
   t.match(checkThreads({}), { state: "ok" });
   t.match(checkThreads({ OMP_NUM_THREADS: "3" }), { state: "note", found: /OMP_NUM_THREADS=3/ });
-  const disks = await checkDisk({ MEDCOSS_CACHE: "/proc/1/of/a/folder/to/come" });
-  t.match(disks[0], { state: "problem", remedy: /2 GiB/ }, "procfs has no space");
+  const cache = join(t.testdir(), "of/a/folder/to/come");
+  t.match(await checkCache(false, { MEDCOSS_CACHE: cache }), {
+    state: "ok",
+    found: /free at.*come/,
+  });
+  t.match(await checkHere(t.testdirName, 2 ** 80), { state: "problem", remedy: /Free at least/ });
   t.match(await checkSharedMemory("/no/such/folder"), { state: "note" });
   t.match(await checkSharedMemory("/"), { state: "ok" });
+});
+
+t.test("folders that cannot be written to", async (t) => {
+  const env = { MEDCOSS_CACHE: "/dev/null/cache" };
+  t.match(await checkCache(false, env), {
+    state: "problem",
+    found: "/dev/null/cache cannot be written to",
+    remedy: /export MEDCOSS_CACHE=/,
+  });
+  t.match(await checkCache(true, env), { state: "note", found: /LibTorch is there already/ });
+  t.match(await checkHere("/dev/null"), { state: "note", found: /cannot be written to/ });
 });
 
 t.test("no GPU is nothing to repair", async (t) => {

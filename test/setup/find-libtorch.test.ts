@@ -86,6 +86,7 @@ t.test("a path that leads nowhere is refused, and nothing else is tried", async 
   const error = refusal({ ...env, MEDCOSS_LIBTORCH: join(folder, "gone") });
   t.equal(error.code, "E_LIBTORCH_MISSING");
   t.match(error.message, /MEDCOSS_LIBTORCH \(.*gone: does not exist\)/);
+  t.match(error.remedy, /^Correct MEDCOSS_LIBTORCH, or unset it and run: npx/);
 });
 
 t.test("another release is refused by name", async (t) => {

@@ -5,7 +5,7 @@
  * A place named by MEDCOSS_LIBTORCH is the user's decision: when it does not fit, no other is tried.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { LIBTORCH_VERSION } from "./pins.mjs";
@@ -34,6 +34,17 @@ export function cacheFolder(env = process.env) {
 /** The site-packages folder of an installation of ours. @param {"cpu" | "cuda"} kind @param {Environment} [env] */
 export function installFolder(kind, env = process.env) {
   return join(cacheFolder(env), `libtorch-${LIBTORCH_VERSION}-${kind}`);
+}
+
+/** Whether files can be made in a folder. @param {string} folder */
+export function isWritable(folder) {
+  try {
+    // With the dot a file is refused, too.
+    accessSync(`${folder}/.`, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** @param {string} file */

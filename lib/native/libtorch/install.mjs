@@ -1,19 +1,17 @@
 /**
- * Installs the pinned LibTorch into the cache folder with the machine's pip.
+ * Installs the pinned LibTorch into the cache folder.
  *
- * Invariant: the folder has its final name only when complete. A wheel that is in the cache with the right digest is
- * never fetched again; a folder left behind by a killed process is removed by the next installation.
+ * Invariant: the folder has its final name only when complete; one left behind by a killed process is removed by the
+ * next installation.
  */
-import { createHash } from "node:crypto";
-import { accessSync, constants, createReadStream, existsSync } from "node:fs";
-import { mkdir, readdir, rename, rm, statfs, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, rename, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
-import { cacheFolder, examine, installFolder } from "./find.mjs";
+import { cacheFolder, examine, installFolder, isWritable } from "./find.mjs";
 import { exclusively } from "./lock.mjs";
-import { cpuWheels, cudaWheels, diskNeed, WHEEL_GLIBC_MINOR, WHEEL_PYTHON } from "./pins.mjs";
-import { preparePip, requirement, runPip } from "./pip.mjs";
-import { Problem } from "./problem.mjs";
+import { cpuWheels, cudaWheels, diskNeed } from "./pins.mjs";
+import { installFailure, Problem } from "./problem.mjs";
+import { collect, takeStock, unpackWheel } from "./wheels.mjs";
 
 /**
  * @typedef {import("./pins.mjs").Wheel} Wheel
@@ -29,142 +27,40 @@ import { Problem } from "./problem.mjs";
 /** @param {number} bytes */
 const gigabytes = (bytes) => `${(bytes / 1e9).toFixed(1)} GB`;
 
-/** @param {string} file */
-async function sha256(file) {
-  const hash = createHash("sha256");
-  await pipeline(createReadStream(file, { highWaterMark: 1 << 20 }), hash);
-  return hash.digest("hex");
-}
-
-/** @param {string} folder */
-function isWritable(folder) {
-  try {
-    accessSync(folder, constants.W_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** @param {string} problem */
-const failed = (problem) => new Problem("E_LIBTORCH_INSTALL", { problem });
-
-/** The tags of wheels that run on the oldest system that medcoss supports. */
-function platformArguments() {
-  const minors = Array.from({ length: WHEEL_GLIBC_MINOR - 4 }, (_, i) => WHEEL_GLIBC_MINOR - i);
-  const tags = minors.map((minor) => `manylinux_2_${minor}_x86_64`);
-  const all = [...tags, "manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64"];
-  const python = ["--implementation", "cp", "--python-version", WHEEL_PYTHON];
-  return [...all.flatMap((tag) => ["--platform", tag]), ...python, "--only-binary=:all:"];
-}
-
-/** The wheel's file in a folder, by the name that pip gives it. @param {string} folder @param {Wheel} wheel */
-async function wheelFile(folder, wheel) {
-  const stem = `${wheel.name.replaceAll("-", "_")}-${wheel.version}-`;
-  const name = (await readdir(folder)).find(
-    (file) => file.startsWith(stem) && file.endsWith(".whl"),
-  );
-  return name === undefined ? undefined : join(folder, name);
-}
-
-/** Fetches one wheel into `folder`. @param {import("./pip.mjs").Pip} pip @param {Wheel} wheel @param {string} folder */
-async function download(pip, wheel, folder) {
-  const part = join(folder, `.part-${process.pid}`);
-  await mkdir(part, { recursive: true });
-  try {
-    const list = join(part, "requirements.txt");
-    await writeFile(list, `${requirement(wheel)}\n`);
-    const resume = pip.resumes ? ["--resume-retries", "20"] : [];
-    const common = ["download", "--no-deps", "--no-cache-dir", "--require-hashes", ...resume];
-    const args = [...common, ...platformArguments(), "--dest", part, "--requirement", list];
-    const problem = await runPip(pip, args);
-    if (problem !== undefined) {
-      // Also what pip says where it reaches no index at all.
-      const reached = /No matching distribution/.test(problem) ? "; is the index reached?" : "";
-      throw failed(`${wheel.name} ${wheel.version}: ${problem}${reached}`);
-    }
-    const file = await wheelFile(part, wheel);
-    if (file === undefined) throw failed(`pip left no wheel of ${wheel.name} ${wheel.version}`);
-    const kept = join(folder, file.slice(part.length + 1));
-    await rename(file, kept);
-    return kept;
-  } finally {
-    await rm(part, { recursive: true, force: true });
-  }
-}
-
 /**
- * Files at hand by their digest; each must be one of the wheels.
- * @param {string[]} files @param {Wheel[]} wheels @returns {Promise<Map<string, string>>}
+ * Says what is to come, and refuses it where the disk is too small.
+ * @param {string} cache @param {WheelSet["need"]} need @param {import("./wheels.mjs").Held[]} stock
+ * @param {(line: string) => void} log
  */
-async function byDigest(files, wheels) {
-  const found = new Map();
-  for (const file of files) {
-    if (!existsSync(file)) throw failed(`${file} does not exist`);
-    found.set(await sha256(file), file);
-  }
-  const known = new Set(wheels.map((wheel) => wheel.sha256));
-  for (const [digest, file] of found) {
-    if (!known.has(digest)) {
-      const wanted = wheels.map(({ name, version }) => `${name} ${version}`).join(", ");
-      throw failed(`${file} is not one of the pinned wheels, ${wanted} (its sha256 is ${digest})`);
-    }
-  }
-  return found;
-}
-
-/** Every wheel as a file with the right digest. @param {Required<InstallOptions>} options */
-async function collect({ set: { wheels }, files, env, log }) {
-  const folder = join(cacheFolder(env), "wheels");
-  await mkdir(folder, { recursive: true });
-  const given = await byDigest(files, wheels);
-  let pip;
-  const paths = [];
-  for (const wheel of wheels) {
-    const label = `${wheel.name} ${wheel.version}`;
-    const kept = given.get(wheel.sha256) ?? (await wheelFile(folder, wheel));
-    if (kept !== undefined && (await sha256(kept)) === wheel.sha256) {
-      log(`${label}: here already`);
-      paths.push(kept);
-      continue;
-    }
-    if (kept !== undefined) await rm(kept);
-    log(`${label}: fetching`);
-    pip ??= await preparePip(env, log);
-    const file = await download(pip, wheel, folder);
-    if ((await sha256(file)) !== wheel.sha256) throw failed(`${label}: wrong digest`);
-    paths.push(file);
-  }
-  return paths;
-}
-
-/** @param {string} cache @param {{ download: number, unpacked: number }} need @param {(line: string) => void} log */
-async function checkDisk(cache, need, log) {
-  const total = need.download + need.unpacked;
-  log(`LibTorch: ${gigabytes(need.download)} to download, ${gigabytes(total)} of disk at ${cache}`);
+async function checkDisk(cache, need, stock, log) {
+  const sizeOf = (/** @type {typeof stock} */ held) =>
+    held.reduce((sum, { bytes }) => sum + bytes, 0);
+  const missing = stock.some(({ kept, given }) => (kept ?? given) === undefined);
+  const download = missing ? Math.max(0, need.download - sizeOf(stock)) : 0;
+  const given = sizeOf(stock.filter((held) => held.given !== undefined));
+  const total = download + given + need.unpacked;
+  const fetched = missing ? `${gigabytes(download)} to download` : "nothing to download";
+  log(`LibTorch: ${fetched}, ${gigabytes(total)} of disk at ${cache}`);
   const { bavail, bsize } = await statfs(cache);
   if (bavail * bsize < total) {
-    throw failed(
+    throw installFailure(
       `${cache} has ${gigabytes(bavail * bsize)} free and ${gigabytes(total)} are needed`,
     );
   }
 }
 
-/** Unpacks wheels as Python's site-packages has them. @param {string[]} paths @param {string} target @param {Required<InstallOptions>} options */
-async function unpack(paths, target, { env, log }) {
-  log("unpacking");
-  const pip = await preparePip(env, log);
-  const common = [
-    "install",
-    "--quiet",
-    "--no-deps",
-    "--no-index",
-    "--no-compile",
-    "--no-cache-dir",
-  ];
-  const args = [...common, ...platformArguments(), "--target", target, ...paths];
-  const problem = await runPip(pip, args);
-  if (problem !== undefined) throw failed(problem);
+/** Replaces a folder by the content of wheels, once that is there and fits. @param {string} folder @param {string[]} wheels */
+async function unpackInto(folder, wheels) {
+  const temporary = `${folder}.${process.pid}.tmp`;
+  try {
+    for (const wheel of wheels) await unpackWheel(wheel, temporary);
+    const { tried } = examine("cache", join(temporary, "torch"));
+    if (tried !== undefined) throw installFailure(`the new installation ${tried.problem}`);
+    await rm(folder, { recursive: true, force: true });
+    await rename(temporary, folder);
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
 }
 
 /** @param {Required<InstallOptions>} options */
@@ -174,19 +70,18 @@ async function installInto(options) {
   const final = installFolder(kind, options.env);
   const present = examine("cache", join(final, "torch"));
   if (present.found) return present.found;
-  await checkDisk(cache, options.set.need, options.log);
-  const paths = await collect(options);
+  const { set, files, env, log } = options;
+  const stock = await takeStock(set.wheels, files, env);
+  await checkDisk(cache, set.need, stock, log);
+  const paths = await collect(stock, env, log);
   for (const name of await readdir(cache)) {
     if (/^libtorch-.*\.tmp$/.test(name)) await rm(join(cache, name), { recursive: true });
   }
-  const temporary = `${final}.${process.pid}.tmp`;
-  await unpack(paths, temporary, options);
-  await rm(final, { recursive: true, force: true });
-  await rename(temporary, final);
-  if (options.cuda) await rm(installFolder("cpu", options.env), { recursive: true, force: true });
-  const { found, tried } = examine("cache", join(final, "torch"));
-  if (found === undefined) throw failed(`the new installation ${tried?.problem}`);
-  return found;
+  log("unpacking");
+  await unpackInto(final, paths);
+  if (options.cuda) await rm(installFolder("cpu", env), { recursive: true, force: true });
+  const { found } = examine("cache", join(final, "torch"));
+  return /** @type {import("./find.mjs").Libtorch} */ (found);
 }
 
 /**
@@ -212,9 +107,9 @@ export async function installLibtorch({
     if (error instanceof Problem) throw error;
     const { code, message } = /** @type {NodeJS.ErrnoException} */ (error);
     if (code !== "ENOSPC" && !isWritable(cache)) {
-      throw failed(`${cache} cannot be written to; name another folder in MEDCOSS_CACHE`);
+      throw installFailure(`${cache} cannot be written to; name another folder in MEDCOSS_CACHE`);
     }
-    throw failed(message ?? String(error));
+    throw installFailure(message ?? String(error));
   }
 }
 

@@ -25,21 +25,21 @@ export function atLeast(version, least) {
   return major > least[0] || (major === least[0] && minor >= least[1]);
 }
 
-/** @param {NodeJS.ProcessEnv} env @returns {string} version of the machine's pip */
-function machinePip(env) {
+/** @param {string} tool @param {string} packages that bring it in Debian */
+function noPip(tool, packages) {
+  const install = `Install it: sudo apt-get install ${packages} (or dnf install python3-pip)`;
+  return new Problem("E_TOOL_MISSING", { tool, install });
+}
+
+/** Version of the machine's pip; a problem where there is none. @param {NodeJS.ProcessEnv} env */
+export function machinePip(env) {
   const run = spawnSync("python3", ["-m", "pip", "--version"], { env, encoding: "utf8" });
   if (run.error) {
-    throw new Problem("E_TOOL_MISSING", {
-      tool: "python3",
-      install: "Install it: sudo apt-get install python3 python3-pip (or dnf install python3-pip)",
-    });
+    throw noPip("python3", "python3 python3-pip");
   }
   const version = /^pip (\S+)/m.exec(run.stdout)?.[1];
   if (run.status !== 0 || version === undefined) {
-    throw new Problem("E_TOOL_MISSING", {
-      tool: "pip of python3",
-      install: "Install it: sudo apt-get install python3-pip (or dnf install python3-pip)",
-    });
+    throw noPip("pip of python3", "python3-pip");
   }
   return version;
 }
@@ -82,7 +82,7 @@ function cleanEnvironment(env) {
     PIP_REQUIRE_VIRTUALENV: "0",
     PIP_NO_INPUT: "1",
     PIP_DISABLE_PIP_VERSION_CHECK: "1",
-    // pip unpacks under TMPDIR before it moves; the default may be a small disk in memory.
+    // pip works under TMPDIR before it moves; the default may be a small disk in memory.
     TMPDIR: join(cacheFolder(env), "tmp"),
   };
 }

@@ -13,3 +13,6 @@ export class Problem extends Error {
     this.values = values;
   }
 }
+
+/** @param {string} problem one line */
+export const installFailure = (problem) => new Problem("E_LIBTORCH_INSTALL", { problem });
