@@ -78,13 +78,23 @@ export function makeNoise(kind: Kind, name: string, batch: number): Float32Array
 /** Rows of the encoder's output: the class token and the kept quarter of the patches, or every word. */
 export const keptRows: Record<Kind, number> = { image2d: 50, volume3d: 37, text: TEXT_LENGTH };
 
+// `from` with a function would make a list of numbers first, of hundreds of megabytes, which the peak would count.
+function scaled<T extends Uint8Array | Int16Array>(
+  from: Uint8Array | Int16Array | Float32Array,
+  into: T,
+  factor: number,
+): T {
+  for (let i = 0; i < into.length; i++) into[i] = factor * (from[i] as number);
+  return into;
+}
+
 /** The batch in the types of a store's records: bytes and 16-bit integers, a quarter and a half of the memory. */
 export function asStored(batch: Batch): Batch {
   if (batch.kind === "image2d") {
-    return { ...batch, pixels: Uint8Array.from(batch.pixels, (value) => 255 * value) };
+    return { ...batch, pixels: scaled(batch.pixels, new Uint8Array(batch.pixels.length), 255) };
   }
   if (batch.kind === "volume3d") {
-    const voxels = Int16Array.from(batch.voxels, (value) => 1024 * value);
+    const voxels = scaled(batch.voxels, new Int16Array(batch.voxels.length), 1024);
     return { ...batch, voxels, scale: 1 / 1024 };
   }
   return batch;

@@ -39,6 +39,7 @@ async function* answers<Configuration>(
       const { libtorch } = buildInfo();
       const librariesBytes = process.memoryUsage.rss();
       contestant = await make(JSON.parse(line));
+      globalThis.gc?.();
       const { threads } = buildInfo();
       const version = `LibTorch ${libtorch}`;
       yield { ready: true, version, threads, librariesBytes } satisfies Ready;
