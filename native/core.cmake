@@ -20,6 +20,7 @@ set(MEDCOSS_CORE_SOURCES
     native/model/text_embedding.cpp
     native/ops/attention.cpp
     native/ops/block.cpp
+    native/ops/linear.cpp
     native/ops/sequences.cpp
     native/ops/shadows.cpp
     native/ops/transformer_block.cpp

@@ -1,17 +1,10 @@
 #include "ops/transformer_block.h"
 
-#include <ATen/ops/addmm.h>
 #include <ATen/ops/index_select.h>
-#include <ATen/ops/mm.h>
+
+#include "ops/linear.h"
 
 namespace medcoss {
-namespace {
-
-at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  return at::addmm(bias, x, weight.t());
-}
-
-}  // namespace
 
 void Stream::settle() {
   if (!waiting) return;
@@ -109,7 +102,7 @@ void TransformerHalf::feed_forward(Stream& stream, SavedHalf* saved) const {
   if (plan_.skipped) return;
   const at::Tensor y = enter(stream, saved);
   // The first bias is added where the activation is computed.
-  const at::Tensor u = at::mm(y, of(parameters_.first.weight).t());
+  const at::Tensor u = linear(y, of(parameters_.first.weight));
   if (saved != nullptr) saved->projected = u;
   const at::Tensor a = bias_gelu(u, parameters_.first.bias);
   leave(stream, linear(a, of(parameters_.second.weight), of(parameters_.second.bias)), plan_.row_M,

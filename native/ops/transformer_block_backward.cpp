@@ -9,6 +9,7 @@
 #include <tuple>
 #include <utility>
 
+#include "ops/linear.h"
 #include "ops/transformer_block.h"
 
 namespace medcoss {
@@ -91,14 +92,14 @@ at::Tensor TransformerHalf::projections_backward(const SavedHalf& saved, const a
   if (!saved.q_QW.defined()) {
     gradients[first_weight] = weight_gradient(dprojected, y_MW);
     gradients[first_bias] = column_sums(dprojected);
-    return at::mm(dprojected, weight);
+    return linear(dprojected, weight.t());
   }
   const int64_t width = y_MW.size(1);
   gradients[first_weight] = at::cat({weight_gradient(dq, y_MW.index_select(0, plan_.query_Q)),
                                      weight_gradient(dprojected, y_MW)});
   gradients[first_bias] = at::cat({column_sums(dq), column_sums(dprojected)});
-  at::Tensor dy = at::mm(dprojected, weight.slice(0, width));
-  dy.index_add_(0, plan_.query_Q, at::mm(dq, weight.slice(0, 0, width)));
+  at::Tensor dy = linear(dprojected, weight.slice(0, width).t());
+  dy.index_add_(0, plan_.query_Q, linear(dq, weight.slice(0, 0, width).t()));
   return dy;
 }
 
@@ -122,7 +123,7 @@ HalfGradients TransformerHalf::attention_backward(const SavedHalf& saved, int64_
   at::Tensor out = saved.attended.out_QW;
   if (selects_outputs()) out = out.index_select(0, plan_.keep);
   second_backward(branch.dbranch_NW, out, gradients);
-  at::Tensor dout = at::mm(branch.dbranch_NW, of(parameters_.second.weight));
+  at::Tensor dout = linear(branch.dbranch_NW, of(parameters_.second.weight).t());
   if (selects_outputs()) {
     dout = at::zeros_like(saved.attended.out_QW).index_add_(0, plan_.keep, dout);
   }
@@ -149,13 +150,13 @@ HalfGradients TransformerHalf::feed_forward_backward(const SavedHalf& saved,
   HalfGradients gradients;
   const BranchGradients branch = branch_backward(saved, stream);
   gradients[gamma] = branch.dgamma_W;
-  const at::Tensor da = at::mm(branch.dbranch_NW, of(parameters_.second.weight));
+  const at::Tensor da = linear(branch.dbranch_NW, of(parameters_.second.weight).t());
   const GeluGradients gelu = bias_gelu_backward(da, saved.projected, parameters_.first.bias);
   second_backward(branch.dbranch_NW, gelu.a_NH, gradients);
   const at::Tensor y = layer_norm(saved.normed.x_NW, parameters_.norm, type_).y_NW;
   gradients[first_weight] = weight_gradient(gelu.du_NH, y);
   gradients[first_bias] = gelu.dbias_H;
-  enter_backward(saved, at::mm(gelu.du_NH, of(parameters_.first.weight)), stream, gradients);
+  enter_backward(saved, linear(gelu.du_NH, of(parameters_.first.weight).t()), stream, gradients);
   return gradients;
 }
 
