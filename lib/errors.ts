@@ -28,8 +28,8 @@ export const registry = {
     exit: 2,
   },
   E_BATCH_TOO_LARGE: {
-    message: "The batch of {batch} is larger than the {samples} training samples of {modality}",
-    remedy: "Lower --batch-size to {samples} or less.",
+    message: "A batch of {batch} is more than the training samples of {stages}",
+    remedy: "Add --batch-size {most}, or a smaller one.",
     exit: 2,
   },
   E_NOT_ENOUGH_MEMORY: {

@@ -27,7 +27,7 @@ import {
   writeFinal,
 } from "./run-folder.js";
 import { runStage, type StagePlan } from "./run-stage.js";
-import { type DatasetParts, datasetData, type StageData } from "./stage-data.js";
+import { checkBatchSize, type DatasetParts, datasetData, type StageData } from "./stage-data.js";
 import { carryOver, startOf } from "./start.js";
 import { defaultStages, refuseOtherStore, storeParts } from "./store-data.js";
 import type { Hooks, MetricRow, RunResult, StageResult } from "./types.js";
@@ -50,21 +50,17 @@ export interface PlannedStage {
 /** All stages of a configuration with their data; throws before anything is trained if one does not fit. */
 export async function planStages(config: Config, store: Store): Promise<PlannedStage[]> {
   const names = config.own.stages ?? defaultStages(store.modalities);
-  const planned: PlannedStage[] = [];
+  const all: DatasetParts[] = [];
   for (const [index, modality] of names.entries()) {
-    const stage = index + 1;
-    const parts = await storeParts(store, modality, stage);
-    const data = datasetData(parts, config.training);
-    planned.push({
-      stage,
-      modality,
-      kind: parts.train.kind,
-      parts,
-      data,
-      folder: join(config.own.out, stageFolder(stage, modality)),
-    });
+    all.push(await storeParts(store, modality, index + 1));
   }
-  return planned;
+  checkBatchSize(config.training.batchSize, all);
+  return all.map((parts) => {
+    const { stage, modality, train } = parts;
+    const folder = join(config.own.out, stageFolder(stage, modality));
+    const data = datasetData(parts, config.training);
+    return { stage, modality, kind: train.kind, parts, data, folder };
+  });
 }
 
 /** How far an earlier process got. */

@@ -80,9 +80,21 @@ export function checkRecord(
   }
 }
 
-/** Refuses a batch that the training share cannot fill. */
-export function checkBatchSize(modality: string, batch: number, samples: number): void {
-  if (batch > samples) throw new MedcossError("E_BATCH_TOO_LARGE", { batch, samples, modality });
+/** Refuses a batch that a stage's training share cannot fill, with all such stages: E_BATCH_TOO_LARGE, E_NO_DATA. */
+export function checkBatchSize(
+  batch: number,
+  stages: ReadonlyArray<Pick<DatasetParts, "modality" | "train">>,
+): void {
+  const small = stages.filter(({ train }) => train.length < batch);
+  if (small.length === 0) return;
+  const empty = small.filter(({ train }) => train.length === 0);
+  if (empty.length > 0) {
+    const inputs = empty.map(({ modality }) => modality).join(", ");
+    throw new MedcossError("E_NO_DATA", { inputs, problem: "no sample is for training" });
+  }
+  const named = small.map(({ modality, train }) => `${modality} (${train.length})`).join(", ");
+  const most = Math.min(...small.map(({ train }) => train.length));
+  throw new MedcossError("E_BATCH_TOO_LARGE", { batch, stages: named, most });
 }
 
 type Keyed = Pick<DatasetParts, "stage" | "tokenizer">;
@@ -136,7 +148,7 @@ function joinedDigest(digest: string | undefined, replayed: readonly ReplayParts
   return digest && [digest, ...replayed.map((each) => each.digest)].join("+");
 }
 
-/** Stage data from datasets and the buffers of earlier stages; throws E_BATCH_TOO_LARGE and E_CONFIG. */
+/** Stage data from datasets and the buffers of earlier stages; throws E_BATCH_TOO_LARGE, E_NO_DATA and E_CONFIG. */
 export function datasetData(
   parts: DatasetParts,
   training: Training,
@@ -144,7 +156,7 @@ export function datasetData(
 ): StageData {
   const { modality, stage, train, tokenizer, digest } = parts;
   checkRecord(modality, train.kind, train.record, training.model);
-  checkBatchSize(modality, training.batchSize, train.length);
+  checkBatchSize(training.batchSize, [parts]);
   const options = batchOptions(parts, training);
   const own = { modality, source: trainingBatches(train, options) };
   const ownSteps = stageHorizon(training.epochs, own.source.batchesPerEpoch, training.maxSteps);

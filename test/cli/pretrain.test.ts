@@ -73,7 +73,7 @@ t.test("what will not fit is refused with what it needs", async (t) => {
   const [memory, disk, batch, modality, device] = await Promise.all([
     runCommandLine([...common, "--dry-run", "--set", wide]),
     runCommandLine([...common, "--dry-run", "--out", "/proc/run"]),
-    runCommandLine([...common, "--batch-size", "100"]),
+    runCommandLine([...common, "--batch-size", "100", "--dry-run"]),
     runCommandLine([...common, "--stages", "mri"]),
     runCommandLine([...common, "--device", "gpu"]),
   ]);
@@ -81,7 +81,8 @@ t.test("what will not fit is refused with what it needs", async (t) => {
   t.match(disk, { code: 2, stderr: /^E_NOT_ENOUGH_DISK: .*at \/proc\/run/ });
   t.match(batch, {
     code: 2,
-    stderr: /^E_BATCH_TOO_LARGE: The batch of 100 is larger than the 12 training samples of report/,
+    stderr:
+      /^E_BATCH_TOO_LARGE: A batch of 100 is more than the training samples of report \(12\), xray \(\d+\), ct \(\d+\)\. Add --batch-size \d+, or a smaller one\.\n$/,
   });
   t.match(modality, {
     code: 1,

@@ -101,7 +101,11 @@ t.test("what does not fit is refused before anything is written", async (t) => {
   await t.rejects(trainStage({ ...base, batchSize: 10 }), {
     code: "E_BATCH_TOO_LARGE",
     exitCode: 2,
-    remedy: /9 or less/,
+    remedy: "Add --batch-size 9, or a smaller one.",
+  });
+  await t.rejects(trainStage({ ...base, data: microDataset("image2d", 0) }), {
+    code: "E_NO_DATA",
+    message: "No usable data in own: no sample is for training",
   });
   await t.rejects(trainStage({ ...base, data: 3 as never }), { code: "E_CONFIG" });
   await t.rejects(trainStage({ ...base, data: join(folder, "none") }), { code: "E_NO_STORE" });

@@ -45,6 +45,7 @@ import {
   writeRejected,
 } from "./report.js";
 import { readKnown } from "./sources.js";
+import { whyNoneAside } from "./split.js";
 import { settleTokenizer } from "./store-tokenizer.js";
 
 export type { PackedModality, PackHooks, PackProgress, PackResult, Rejected } from "./report.js";
@@ -125,10 +126,12 @@ function warn(run: Run, modality: string, writer: ModalityWriter, { annotated }:
       `${modality}: ${counted(annotated, "file")} with text in the pixels (BurnedInAnnotation)`,
     );
   }
-  const { minimumCases } = run.config.validation;
-  if (run.config.splitColumn === undefined && writer.cases > 0 && writer.cases < minimumCases) {
+  const { splitColumn, validation } = run.config;
+  const wanted = splitColumn === undefined && validation.share > 0;
+  if (wanted && writer.cases > 0 && writer.aside === 0) {
+    const why = whyNoneAside(writer.cases, validation);
     run.warnings.push(
-      `${modality}: ${counted(writer.cases, "case")}, so none is put aside for validation (from ${minimumCases} on)`,
+      `${modality}: ${counted(writer.cases, "case")}, so none is put aside for validation (${why})`,
     );
   }
   if (writer.conflicts.size > 0) {

@@ -35,6 +35,8 @@ export class ModalityWriter {
   /** Cases that a table puts on both sides; they are for training. */
   readonly conflicts = new Set<string>();
   added = 0;
+  /** Cases put aside for validation, as of the last commit. */
+  aside = 0;
   readonly #folder: string;
   readonly #entry: ModalityEntry;
   readonly #config: ResolvedPack;
@@ -117,6 +119,7 @@ export class ModalityWriter {
     this.#split = false;
     const fromTable = this.#config.splitColumn !== undefined;
     const aside = chooseValidation(this.#cases, this.#config.validation, fromTable);
+    this.aside = aside.size;
     for (const { entry, cases } of this.#finished) {
       const bits = new Bitmap(entry.records);
       cases.forEach((name, i) => {

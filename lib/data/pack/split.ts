@@ -93,6 +93,14 @@ export interface CaseInfo {
   named?: Side;
 }
 
+/** Why `chooseValidation` puts none of so many cases aside where no table names them. */
+export function whyNoneAside(cases: number, options: ResolvedPack["validation"]): string {
+  const { share, minimumCases, keepRecords } = options;
+  if (cases < minimumCases) return `from ${minimumCases} on`;
+  if (Math.round(share * cases) === 0) return `the share is ${share}`;
+  return `training keeps at least ${keepRecords} records`;
+}
+
 /**
  * The cases put aside: those that were, those a table names, and without a table as many more as the share allows, in
  * the order of their digests.

@@ -149,11 +149,9 @@ async function download(pip, wheel, folder) {
       throw installFailure(`${wheel.name} ${wheel.version}: ${problem}${reached}`);
     }
     const file = await wheelFile(part, wheel);
-    if (file === undefined) {
-      throw installFailure(`pip left no wheel of ${wheel.name} ${wheel.version}`);
-    }
-    if ((await sha256(file)) !== wheel.sha256) {
-      throw installFailure(`${wheel.name} ${wheel.version}: wrong digest`);
+    if (file === undefined || (await sha256(file)) !== wheel.sha256) {
+      const what = file === undefined ? "pip left no wheel" : "wrong digest";
+      throw installFailure(`${wheel.name} ${wheel.version}: ${what}`);
     }
     const kept = join(folder, file.slice(part.length + 1));
     await rename(file, kept);
