@@ -80,6 +80,9 @@ export async function runCommand(action: () => Promise<void>): Promise<void> {
   }
 }
 
+/** The values of an option that may be repeated. */
+export const collect = (value: string, before: string[] = []): string[] => [...before, value];
+
 export type TableRow = Record<string, string | number | undefined>;
 
 function cell(value: string | number | undefined): string {

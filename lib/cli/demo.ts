@@ -109,7 +109,7 @@ export async function showDemo(options: DemoOptions): Promise<void> {
 export function register(program: Command): void {
   program
     .command("demo")
-    .description("make five small corpora, pack them and pre-train on them; takes minutes")
-    .option("--out <folder>", "folder for corpora, store and run", "medcoss-demo")
+    .description("make five small data sets, pack them and pre-train on them; takes minutes")
+    .option("--out <folder>", "folder for data sets, store and run", "medcoss-demo")
     .action(({ out }: { out: string }) => runCommand(() => showDemo({ out })));
 }

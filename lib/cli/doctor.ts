@@ -24,7 +24,9 @@ async function doctor(options: { json?: boolean }): Promise<void> {
 export function register(program: Command): void {
   program
     .command("doctor")
-    .description("check Node.js, the addon, LibTorch, GPU, memory and disk, with remedies")
+    .description(
+      "check Node.js, the addon, LibTorch, GPU, memory and disk; exit with 1 where something is wrong",
+    )
     .option("--json", "print the checks as JSON")
     .action((options: { json?: boolean }) => runCommand(() => doctor(options)));
 }

@@ -2,6 +2,7 @@
  * The generated part of docs/cli.md: every command with its help text.
  */
 import type { Command } from "commander";
+import { examplesOf } from "./examples.js";
 
 /** All commands below `program`, depth first. */
 function commandsBelow(program: Command): Command[] {
@@ -17,7 +18,7 @@ export function commandPages(program: Command): string {
   return commandsBelow(program)
     .map((command) => {
       command.configureHelp({ helpWidth: 100 });
-      const help = command.helpInformation().trimEnd();
+      const help = `${command.helpInformation().trimEnd()}\n${examplesOf(command)}`.trimEnd();
       return `## \`${fullName(command)}\`\n\n\`\`\`text\n${help}\n\`\`\``;
     })
     .join("\n\n");

@@ -31,7 +31,9 @@ async function run(options: PlainObject): Promise<void> {
 export function register(program: Command): void {
   const command = program
     .command("embed")
-    .description("write the features of a modality's records as .npy, their names as .jsonl");
+    .description(
+      "write the network's features of a modality's records as .npy, the records' names as .jsonl",
+    );
   networkOptions(command).option("--part <name>", "train, validation or all (default)");
   computeOptions(command).action((options: PlainObject) => runCommand(() => run(options)));
 }

@@ -44,9 +44,9 @@ async function golden(directory: string, options: Options): Promise<void> {
 export function register(program: Command): void {
   program
     .command("golden")
-    .description("compare this build with a folder of golden values")
+    .description("compare this build's results with stored reference values (golden values)")
     .argument("<dir>", "folder of golden.json and tensors.safetensors")
-    .option("--device <device>", "cpu or cuda[:i]", "cpu")
+    .option("--device <device>", "cpu, cuda or cuda:N", "cpu")
     .option("--json", "print the report as JSON")
     .action((directory: string, options: Options) => runCommand(() => golden(directory, options)));
 }

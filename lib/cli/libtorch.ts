@@ -27,12 +27,12 @@ async function remove(): Promise<void> {
 export function register(program: Command): void {
   const libtorch = program
     .command("libtorch")
-    .description("install, find or remove the LibTorch that medcoss runs on");
+    .description("install, find or remove LibTorch, PyTorch's C++ library, on which medcoss runs");
   libtorch
     .command("install")
-    .description("fetch LibTorch with pip into the cache folder")
-    .option("--cuda", "with the libraries that a GPU needs")
-    .option("--wheel <file...>", "wheels at hand, for machines without a network")
+    .description("put LibTorch into the cache folder, fetched with pip or from wheels at hand")
+    .option("--cuda", "with the libraries that a GPU needs (2.5 GB to download; without: 0.55 GB)")
+    .option("--wheel <file...>", "wheels at hand, for machines without a network or Python")
     .action((flags: InstallFlags) => runCommand(() => install(flags)));
   libtorch
     .command("path")
@@ -40,6 +40,6 @@ export function register(program: Command): void {
     .action(() => runCommand(async () => print(findLibtorch().path)));
   libtorch
     .command("remove")
-    .description("remove what was installed into the cache folder")
+    .description("remove LibTorch and its wheels from the cache folder")
     .action(() => runCommand(remove));
 }

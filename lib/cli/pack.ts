@@ -5,6 +5,7 @@ import { gatherConfig } from "../config/parse.js";
 import { type PackHooks, type PackProgress, type PackResult, pack } from "../data/pack/index.js";
 import { MedcossError } from "../errors.js";
 import {
+  collect,
   formatDuration,
   formatRate,
   type Progress,
@@ -48,7 +49,7 @@ interface Options {
   strict?: boolean;
   workers?: number;
   config?: string;
-  set: string[];
+  set?: string[];
   json?: boolean;
 }
 
@@ -150,16 +151,16 @@ async function run(options: Options): Promise<void> {
   }
 }
 
-const append = <T>(value: T, before: T[]): T[] => [...before, value];
-
 export function register(program: Command): void {
   const sources: Source[] = [];
   const command = program
     .command("pack")
-    .description("decode, preprocess and write files into a store")
+    .description(
+      "decode and preprocess files and write them into a store, from which pretrain reads",
+    )
     .requiredOption("--out <store>", "folder of the store; added to if it exists");
   for (const [flag, recipe] of Object.entries(modalityFlags)) {
-    const what = `${recipe === "report" ? "tables of reports" : recipe}: files or folders; may be repeated`;
+    const what = `${recipe === "report" ? "tables or texts of reports" : recipe}: files or folders; may be repeated`;
     command.option(`--${flag} <path...>`, what, (path: string) => {
       sources.push({ modality: recipe, recipe, path });
       return path;
@@ -168,27 +169,25 @@ export function register(program: Command): void {
   command
     .option(
       "--source <name=kind:path>",
-      "a modality of your own; may be repeated",
+      "a modality of your own, kind text, image2d or volume3d; may be repeated",
       (text: string) => {
         sources.push(parseSource(text));
         return text;
       },
     )
-    .option("--preset <name>", "volumes as published, or with proportions kept: physical")
-    .option("--tokenizer <file>", "tokenizer.json or vocab.txt (WordPiece)")
-    .option("--split-column <name>", "column that says train, validation or test")
-    .option("--case-pattern <regex>", "its first group in a file's path is the patient or case")
-    .option("--include-labels", "keep label files and folders")
-    .option("--hash-paths", "write digests in place of file and case names")
-    .option("--strict", "fail when a file was rejected")
-    .option("--workers <n>", "decoding processes; by default one per core", Number)
-    .option("--config <file>", "configuration as JSON")
+    .option("--preset <name>", "published (default), or physical: volumes keep their proportions")
     .option(
-      "--set <key=value>",
-      "one field of the configuration; may be repeated",
-      append<string>,
-      [],
+      "--tokenizer <file>",
+      "WordPiece tokenizer.json or vocab.txt for reports (default: uncased BERT)",
     )
+    .option("--split-column <name>", "column of a table that says train, validation or test")
+    .option("--case-pattern <regex>", "its first group in a file's path is the patient or case")
+    .option("--include-labels", "pack files and folders that look like labels, too")
+    .option("--hash-paths", "write digests in place of file and case names")
+    .option("--strict", "exit with 1 when a file was rejected")
+    .option("--workers <n>", "decoding processes; by default one per core", Number)
+    .option("--config <file>", "JSON file with any field of the configuration")
+    .option("--set <key=value>", "any field, such as validation.share=0.2; repeatable", collect)
     .option("--json", "print the result as JSON")
     .action((options: Record<string, unknown>) => {
       const named = Object.fromEntries(

@@ -10,6 +10,7 @@ import { pretrain } from "../stages/pretrain.js";
 import { isRun } from "../stages/run-folder.js";
 import type { Hooks, RunResult, StageResult } from "../stages/types.js";
 import {
+  collect,
   formatBytes,
   formatDuration,
   type Progress,
@@ -60,8 +61,6 @@ function configFlags(options: Options): PlainObject {
 /** A number where the text is one; anything else is left for the schema to refuse. */
 const numeric = (text: string): number | string =>
   text.trim() === "" || Number.isNaN(Number(text)) ? text : Number(text);
-
-const collect = (value: string, before: string[] = []): string[] => [...before, value];
 
 /** Aborts at the first SIGINT or SIGTERM and ends the process at the second. */
 export function abortOnSignals(controller: AbortController): () => void {
@@ -213,15 +212,19 @@ export function register(program: Command): void {
     .description("pre-train one network over the modalities of a store, one after another")
     .option("--store <folder>", "store to train on")
     .option("--out <folder>", "folder of the run")
-    .option("--preset <name>", "corrected (default) or published")
+    .option("--preset <name>", "corrected (default), or published: as the paper's code does it")
     .option("--model <size>", "tiny, small, base (default) or large")
     .option("--stages <names>", "modalities in order, with commas; default: all of the store")
     .option("--epochs <n>", "epochs of each stage (default 300)", numeric)
-    .option("--max-steps <n>", "most steps of each stage on its own modality", numeric)
+    .option(
+      "--max-steps <n>",
+      "most steps of each stage on its own modality; replay comes on top",
+      numeric,
+    )
     .option("--batch-size <n>", "samples of a step (default 8 for tiny, else 128)", numeric)
     .option(
       "--accumulate <n>",
-      "parts of a step's batch that take turns in memory (default 1)",
+      "parts of a batch that are computed one after another, to save memory (default 1)",
       numeric,
     )
     .option("--device <device>", "cpu (default), cuda or cuda:N")
@@ -230,12 +233,18 @@ export function register(program: Command): void {
     .option("--seed <n>", "seed of every random draw (default 0)", numeric)
     .option("--start-from <path>", "checkpoint to start the first stage from")
     .option("--buffers <paths...>", "buffers to replay: files, stage folders or finished runs")
-    .option("--buffer-store <folders...>", "stores that hold the records of --buffers")
+    .option(
+      "--buffer-store <folders...>",
+      "stores that hold the records of --buffers, beside --store",
+    )
     .option("--no-replay", "train each stage on its own modality alone")
     .option("--config <file>", "JSON file with any field of the configuration")
     .option("--set <key=value>", "any field, such as learningRate.peak=1e-3; repeatable", collect)
     .option("--resume", "go on with the run in --out, or start it")
-    .option("--dry-run", "tell steps, time, memory and disk; refuse what does not fit")
+    .option(
+      "--dry-run",
+      "train nothing: tell steps, time, memory and disk, and refuse what does not fit",
+    )
     .option("--json", "print the result as JSON")
     .action((options: Options) => runCommand(() => run(options)));
 }

@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander";
 import { ExitCode, MedcossError } from "../errors.js";
 import { packageVersion } from "../version.js";
 import { reportError, setCommand, setDebug } from "./common.js";
+import { addExamples } from "./examples.js";
 
 interface CommandModule {
   register(program: Command): void;
@@ -28,7 +29,9 @@ const commands: Record<string, () => Promise<CommandModule>> = {
 /** The program with all commands, or with `only` one; it throws instead of ending the process. */
 export async function createProgram(only?: string): Promise<Command> {
   const program = new Command("medcoss")
-    .description("Pre-train one ViT over reports, X-ray, CT, MRI and pathology, one after another")
+    .description(
+      "Pre-train one vision transformer on unlabelled reports, X-rays, CT, MRI and pathology, one after another",
+    )
     .version(packageVersion())
     .option("--debug", "print the stack of an error")
     .exitOverride()
@@ -41,16 +44,27 @@ export async function createProgram(only?: string): Promise<Command> {
   for (const [name, load] of Object.entries(commands)) {
     if (only === undefined || name === only) (await load()).register(program);
   }
+  addExamples(program);
   return program;
 }
 
+/** A command that only its subcommands can run was given none. */
+function withoutSubcommand(program: Command, name: string): MedcossError {
+  const names = program.commands.find((each) => each.name() === name)?.commands ?? [];
+  const expected = names.map((each) => each.name()).join(", ");
+  const problem = `expected one of ${expected}, received nothing`;
+  return new MedcossError("E_CONFIG", { field: name, problem });
+}
+
 /** A commander error as one of the registry; undefined where help or the version was printed. */
-function usageError(error: CommanderError): MedcossError | undefined {
+function usageError(error: CommanderError, program: Command, name: string) {
   if (error.exitCode === 0) return undefined;
   const lines = error.message.replace(/^error: /, "").split("\n");
   const suggestion = lines[1] ? ` ${lines[1]}` : "";
   const named = /'([^']+)'/.exec(lines[0] as string)?.[1] ?? "";
   switch (error.code) {
+    case "commander.help":
+      return withoutSubcommand(program, name);
     case "commander.unknownOption":
       return new MedcossError("E_UNKNOWN_OPTION", { what: "option", name: named, suggestion });
     case "commander.unknownCommand":
@@ -62,9 +76,9 @@ function usageError(error: CommanderError): MedcossError | undefined {
 
 /** Runs the command line with the arguments after the program's name and sets the exit code. */
 export async function main(args: readonly string[]): Promise<void> {
+  const [first = ""] = args;
+  const program = await createProgram(Object.hasOwn(commands, first) ? first : undefined);
   try {
-    const [first = ""] = args;
-    const program = await createProgram(Object.hasOwn(commands, first) ? first : undefined);
     if (args.length === 0) {
       program.outputHelp();
       return;
@@ -75,7 +89,7 @@ export async function main(args: readonly string[]): Promise<void> {
       process.exitCode = reportError(error);
       return;
     }
-    const usage = usageError(error);
+    const usage = usageError(error, program, first);
     process.exitCode = usage ? reportError(usage) : ExitCode.done;
   }
 }

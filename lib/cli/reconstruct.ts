@@ -21,7 +21,7 @@ async function run(options: PlainObject): Promise<void> {
 export function register(program: Command): void {
   const command = program
     .command("reconstruct")
-    .description("draw what a finished network makes of masked records");
+    .description("draw what a trained network predicts for the hidden parts of records");
   networkOptions(command, "--out <folder>").option(
     "--samples <n>",
     "records shown (default 6)",

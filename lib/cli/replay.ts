@@ -3,13 +3,11 @@ import type { Command } from "commander";
 import type { PlainObject } from "../config/parse.js";
 import { ExitCode } from "../errors.js";
 import type { ReplayHooks } from "../replay/features.js";
-import { type Progress, progress } from "./common.js";
+import { collect, type Progress, progress } from "./common.js";
 
 /** A number where the text is one; anything else is left for the schema to refuse. */
 export const numeric = (text: string): number | string =>
   text.trim() === "" || Number.isNaN(Number(text)) ? text : Number(text);
-
-export const collect = (value: string, before: string[] = []): string[] => [...before, value];
 
 /** Adds the options that choose network and records; `out` is a file or a folder. */
 export function networkOptions(command: Command, out = "--out <file>"): Command {

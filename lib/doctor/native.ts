@@ -11,6 +11,7 @@ import type { Check } from "./types.js";
 
 const run = promisify(execFile);
 
+const REINSTALL = "Reinstall medcoss; in a checkout: npm run setup";
 /** What is said of an addon that is there; LibTorch has a check of its own. */
 const WAITS = "is there; whether it loads can be told once LibTorch is there";
 
@@ -58,6 +59,6 @@ export async function checkAddon(env: NodeJS.ProcessEnv = process.env): Promise<
   } catch (error) {
     const { signal, code } = error as { signal?: string; code?: number | string };
     const found = `loading it ended the process (${signal ?? `code ${code}`})`;
-    return { name, state: "problem", found, remedy: "Build it again: npm run setup" };
+    return { name, state: "problem", found, remedy: REINSTALL };
   }
 }

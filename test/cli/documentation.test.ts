@@ -1,7 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Command } from "commander";
 import t from "tap";
 import { commandPages } from "../../lib/cli/document.js";
+import { examplesOf } from "../../lib/cli/examples.js";
 import { createProgram } from "../../lib/cli/program.js";
 import { fillGenerated } from "../../lib/config/document.js";
 import { errorTable, MedcossError, registry } from "../../lib/errors.js";
@@ -12,6 +14,24 @@ const page = (name: string) => readFileSync(join(packageRoot, "docs", name), "ut
 t.test("docs/cli.md is the help of every command", async (t) => {
   const text = page("cli.md");
   t.equal(text, fillGenerated(text, "commands", commandPages(await createProgram())));
+});
+
+t.test("every command's examples name commands and options that there are", async (t) => {
+  const program = await createProgram();
+  const leaves = (command: Command): Command[] =>
+    command.commands.length === 0 ? [command] : command.commands.flatMap(leaves);
+  for (const command of leaves(program)) {
+    t.match(examplesOf(command), /^\nExamples?:\n/, command.name());
+    for (const line of examplesOf(command).split("\n").slice(2)) {
+      const words = line.trim().split(" ").slice(2);
+      t.ok([command.name(), command.parent?.name()].includes(words[0]), line);
+      const known = command.options.flatMap(({ short, long }) => [short, long]);
+      for (const flag of words.filter((word) => word.startsWith("-"))) {
+        t.ok(known.includes(flag), `${flag} of ${line}`);
+      }
+    }
+  }
+  t.match(examplesOf(program), /medcoss demo/);
 });
 
 t.test("docs/errors.md lists exactly the codes of the registry", async (t) => {

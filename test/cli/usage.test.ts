@@ -10,6 +10,8 @@ t.test("wrong use is one line with the nearest known name, exit 2", async (t) =>
   const cases: Array<[args: string[], line: RegExp]> = [
     [["pretrain", "--epoch", "3"], /^E_UNKNOWN_OPTION: Unknown option --epoch .*--epochs/],
     [["pretain"], /^E_UNKNOWN_OPTION: Unknown command pretain .*pretrain\?\)\. Run/],
+    [["libtorch"], /^E_CONFIG: libtorch: expected one of install, path, remove, received nothing/],
+    [["libtorch", "instal"], /^E_UNKNOWN_OPTION: Unknown command instal .*install\?\)/],
     [["inspect"], /^E_CONFIG: command line: missing required argument 'path'/],
     [["pretrain", "--epochs"], /^E_CONFIG: command line: .*argument missing/],
     [
