@@ -23,7 +23,9 @@ const examples: Record<string, readonly string[]> = {
   "buffer cap": ["buffer cap xray.json --budget 200MB --out small.json"],
   "buffer export": ["buffer export xray.json --store STORE --root images/ --out published/"],
   embed: ["embed --checkpoint RUN --store STORE --modality xray --out xray.npy"],
-  reconstruct: ["reconstruct --checkpoint RUN --store STORE --modality ct --out pictures/"],
+  reconstruct: [
+    "reconstruct --checkpoint RUN/stages/03-ct --store STORE --modality ct --out pictures/",
+  ],
   inspect: ["inspect RUN --verify", "inspect STORE --sheet records.png", "inspect scan.dcm"],
   convert: [
     "convert published.pth model.safetensors",

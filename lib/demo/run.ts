@@ -90,10 +90,10 @@ async function makeCorpora(
   hooks: DemoHooks,
 ): Promise<CorpusPaths> {
   if (await hasCorpora(folder, options)) {
-    hooks.say?.(`Corpora: using those in ${folder}`);
+    hooks.say?.(`Data: using those in ${folder}`);
     return corpusPaths(folder);
   }
-  hooks.say?.(`Corpora: painting reports, X-rays, CT, MRI and pathology in ${folder}`);
+  hooks.say?.(`Data: painting reports, X-rays, CT, MRI and pathology in ${folder}`);
   return writeCorpora(folder, { ...options, onFile: hooks.onFile });
 }
 
