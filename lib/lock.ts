@@ -2,12 +2,15 @@
  * One owner for a folder that is written to.
  *
  * Invariant: the owner is named by process id and start time, so a dead owner's lock, or one whose process id now
- * belongs to another program, is taken over and a living owner's never is.
+ * belongs to another program, is taken over and a living owner's never is. That holds among processes that see each
+ * other: on one machine, and inside one container.
  */
+import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { link, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { MedcossError } from "./errors.js";
+import { exclusively } from "./exclusive.mjs";
 import { writing } from "./files.js";
 
 export interface Owner {
@@ -29,21 +32,28 @@ export function ownerOf(pid: number): Owner | undefined {
   }
 }
 
-async function readOwner(path: string): Promise<Owner | undefined> {
+/** Whom a lock names, nobody where it says nothing; undefined where there is no lock. */
+async function readOwner(path: string): Promise<Partial<Owner> | undefined> {
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
+  if (text === undefined) return undefined;
   try {
-    return JSON.parse(await readFile(path, "utf8"));
+    return JSON.parse(text) ?? {};
   } catch {
-    return undefined;
+    return {};
   }
 }
 
-function isAlive(owner: Owner | undefined): boolean {
-  return owner?.started !== undefined && ownerOf(owner.pid)?.started === owner.started;
+function isAlive(owner: Partial<Owner> | undefined): owner is Owner {
+  if (owner?.pid === undefined || owner.started === undefined) return false;
+  return ownerOf(owner.pid)?.started === owner.started;
 }
 
 /** Creates the lock file, complete from the moment it has its name; false where there is one. */
 async function create(path: string): Promise<boolean> {
-  const temporary = `${path}.${process.pid}.tmp`;
+  const temporary = `${path}.${randomUUID()}.tmp`;
   await writeFile(temporary, JSON.stringify(ownerOf(process.pid)));
   try {
     await link(temporary, path);
@@ -56,6 +66,14 @@ async function create(path: string): Promise<boolean> {
   }
 }
 
+/** One process at a time, so that none removes the lock which another has just put in the place of a dead one. */
+async function removeIfDead(path: string): Promise<void> {
+  await exclusively(path, async () => {
+    const owner = await readOwner(path);
+    if (owner && !isAlive(owner)) await rm(path);
+  });
+}
+
 export interface Lock extends AsyncDisposable {
   release(): Promise<void>;
 }
@@ -65,14 +83,9 @@ export async function lockFolder(folder: string): Promise<Lock> {
   const path = join(folder, "lock");
   await writing(folder, async () => {
     await mkdir(folder, { recursive: true });
-    for (let attempt = 0; !(await create(path)); attempt++) {
+    for (; !(await create(path)); await removeIfDead(path)) {
       const owner = await readOwner(path);
-      if (isAlive(owner) || attempt === 10) {
-        throw new MedcossError("E_RUN_LOCKED", { path: folder, pid: owner?.pid ?? "unknown" });
-      }
-      const aside = `${path}.${process.pid}.stale`;
-      await rename(path, aside).catch(() => {});
-      await rm(aside, { force: true });
+      if (isAlive(owner)) throw new MedcossError("E_RUN_LOCKED", { path: folder, pid: owner.pid });
     }
   });
   const release = () => rm(path, { force: true });

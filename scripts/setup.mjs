@@ -8,9 +8,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { exclusively } from "../lib/exclusive.mjs";
 import { searchLibtorch } from "../lib/native/libtorch/find.mjs";
 import { installLibtorch } from "../lib/native/libtorch/install.mjs";
-import { exclusively } from "../lib/native/libtorch/lock.mjs";
 import { Problem } from "../lib/native/libtorch/problem.mjs";
 import { fetchNvcc, findNvcc } from "./setup/cuda.mjs";
 import { digestOf, openStamps } from "./setup/digest.mjs";

@@ -26,6 +26,7 @@ const libraryLayers = [
   [
     "batch.ts",
     "errors.ts",
+    "exclusive.mjs",
     "files.ts",
     "format.ts",
     "lock.ts",

@@ -7,8 +7,8 @@
 import { existsSync } from "node:fs";
 import { mkdir, readdir, rename, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
+import { exclusively } from "../../exclusive.mjs";
 import { cacheFolder, examine, installFolder, isWritable } from "./find.mjs";
-import { exclusively } from "./lock.mjs";
 import { cpuWheels, cudaWheels, diskNeed } from "./pins.mjs";
 import { installFailure, Problem } from "./problem.mjs";
 import { collect, takeStock, unpackWheel } from "./wheels.mjs";

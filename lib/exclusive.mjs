@@ -2,7 +2,8 @@
  * One process at a time for work on a folder.
  *
  * Invariant: the lock is an abstract Unix socket, which the kernel frees when its owner ends in whatever way; there is
- * nothing stale to clean up, and nothing is written, so it works for folders that cannot be written to.
+ * nothing stale to clean up, and nothing is written, so it works for folders that cannot be written to. Plain
+ * JavaScript, because the set-up of a fresh clone uses it before anything is compiled.
  */
 import { createHash } from "node:crypto";
 import { createServer } from "node:net";
