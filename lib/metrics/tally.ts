@@ -3,12 +3,7 @@
  *
  * Invariant: a pure function of the rows, so a resumed stage that reads its earlier rows again ends with the same summary.
  */
-import type { MetricRow } from "./types.js";
-
-export interface BeforeAfter {
-  before: number;
-  after: number;
-}
+import type { BeforeAfter, MetricRow } from "./types.js";
 
 const WINDOW = 10;
 
@@ -36,19 +31,20 @@ class Ends {
 }
 
 export class Tally {
-  readonly #batchSize: number;
+  readonly #batchSize: () => number;
   readonly #plain = new Ends();
   #replay: Ends | undefined;
   #step = 0;
   #epoch = { number: 0, sum: 0, count: 0 };
   #validation: BeforeAfter | undefined;
   #validatedAt = -1;
-  #seconds = 0;
-  #samples = 0;
+  /** Sum over the steps of what one of their samples took. */
+  #secondsPerSample = 0;
   /** Steps whose loss was not finite. */
   skipped = 0;
 
-  constructor(batchSize: number) {
+  /** `batchSize` is asked when samples or seconds are: a stream shows its own only while it is read. */
+  constructor(batchSize: () => number) {
     this.#batchSize = batchSize;
   }
 
@@ -64,10 +60,9 @@ export class Tally {
   }
 
   #addStep(row: MetricRow): void {
-    const samples = (row.step - this.#step) * this.#batchSize;
+    const steps = row.step - this.#step;
     this.#step = row.step;
-    this.#samples += samples;
-    if (row.samplesPerSecond > 0) this.#seconds += samples / row.samplesPerSecond;
+    if (row.samplesPerSecond > 0) this.#secondsPerSample += steps / row.samplesPerSecond;
     if (row.loss === null) {
       this.skipped++;
       return;
@@ -108,11 +103,11 @@ export class Tally {
   }
 
   get samples(): number {
-    return this.#samples;
+    return this.#step * this.#batchSize();
   }
 
   /** Seconds spent in steps, without validation and checkpoints. */
   get seconds(): number {
-    return this.#seconds;
+    return this.#secondsPerSample * this.#batchSize();
   }
 }

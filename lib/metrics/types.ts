@@ -1,5 +1,5 @@
 /**
- * The row of `metrics.jsonl`.
+ * The row of `metrics.jsonl`, and a figure that is gathered from many.
  */
 
 /** One line of `metrics.jsonl`. */
@@ -22,4 +22,10 @@ export interface MetricRow {
   gradientNorm: number | null;
   /** Milliseconds that the step waited for data. */
   waitMs: number;
+}
+
+/** A figure at the beginning of a stage and at its end. */
+export interface BeforeAfter {
+  before: number;
+  after: number;
 }

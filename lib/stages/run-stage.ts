@@ -153,7 +153,7 @@ export async function* runStage(plan: StagePlan): AsyncGenerator<MetricRow, Stag
   const { vocabulary } = plan;
   await using trainer = await createTrainer(training, vocabulary, stage, start, data.replays);
   if (plan.from) await trainer.load(plan.from.path);
-  const tally = new Tally(training.batchSize);
+  const tally = new Tally(data.batchSize);
   for (const row of plan.rows) tally.add(row);
   hooks.onStage?.({ stage, modality, steps, done: from });
   const save = (step: number) => saveCheckpoint(trainer, plan.folder, stateAt(plan, step));

@@ -19,7 +19,7 @@ import type { Tokenizer } from "../data/tokenizer.js";
 import { MedcossError } from "../errors.js";
 import { datasetItems, type ItemSource, type ReplayedBatches, streamItems } from "./items.js";
 import type { ReplayParts } from "./replay.js";
-import { takeSamples } from "./samples.js";
+import { sampleCount, takeSamples } from "./samples.js";
 import { type Validation, validationOf } from "./validation.js";
 
 /** What the stage's buffer is chosen from. */
@@ -34,6 +34,8 @@ export interface StageData {
   /** Undefined for a stream, whose end is not known. */
   trainingSamples: number | undefined;
   items: ItemSource;
+  /** Samples of a step; of a stream, those of the batch that was read last. */
+  batchSize(): number;
   /** Whether there are replay items, for which the network needs a teacher. */
   replays: boolean;
   /** Undefined for a stream, which cannot be read again. */
@@ -168,6 +170,7 @@ export function datasetData(
   return {
     trainingSamples: train.length,
     items: datasetItems(own, replay, ownSteps, { seed: training.seed, stage }),
+    batchSize: () => training.batchSize,
     replays: replay.length > 0,
     chosenFrom: {
       dataset: train,
@@ -208,6 +211,7 @@ export function streamData(
   return {
     trainingSamples: undefined,
     items: streamItems(watched(), parts.modality, streamSteps(training)),
+    batchSize: () => (latest ? sampleCount(latest) : training.batchSize),
     replays: false,
     validation: source && validationOf(source),
     preview: async (count) => latest && takeSamples(latest, count),

@@ -1,10 +1,10 @@
 /**
  * What stages report: summaries of stages and runs, and the hooks a caller may give.
  */
-import type { MetricRow } from "../metrics/types.js";
+import type { BeforeAfter, MetricRow } from "../metrics/types.js";
 import type { ReplayProgress } from "../replay/features.js";
 
-export type { MetricRow };
+export type { BeforeAfter, MetricRow };
 
 /** Given to `onEpoch` after each epoch. */
 export interface EpochRow {
@@ -33,11 +33,6 @@ export interface BufferProgress extends ReplayProgress {
   modality: string;
 }
 
-export interface BeforeAfter {
-  before: number;
-  after: number;
-}
-
 /** `summary.json` of a stage. */
 export interface StageResult {
   stage: number;
@@ -46,7 +41,7 @@ export interface StageResult {
   steps: number;
   replaySteps: number;
   epochs: number;
-  /** Samples trained on, counted with repetition. */
+  /** Samples trained on, counted with repetition; of a stream, as if all of its batches were as large as the last. */
   samples: number;
   /** Mean loss of the first and of the last tenth of the plain steps (at most 10 each). */
   trainingLoss: BeforeAfter;

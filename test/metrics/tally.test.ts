@@ -21,7 +21,7 @@ function row(change: Partial<MetricRow>): MetricRow {
 
 t.test("training loss is that of the first and the last tenth, at most ten rows", async (t) => {
   const losses = (count: number) => {
-    const tally = new Tally(8);
+    const tally = new Tally(() => 8);
     for (let step = 1; step <= count; step++) tally.add(row({ step, loss: step }));
     return tally.trainingLoss;
   };
@@ -31,7 +31,7 @@ t.test("training loss is that of the first and the last tenth, at most ten rows"
 });
 
 t.test("time and samples count what lies between rows", async (t) => {
-  const tally = new Tally(8);
+  const tally = new Tally(() => 8);
   tally.add(row({ step: 10, samplesPerSecond: 4 }));
   tally.add(row({ step: 20, samplesPerSecond: 8 }));
   t.equal(tally.samples, 160);
@@ -39,7 +39,7 @@ t.test("time and samples count what lies between rows", async (t) => {
 });
 
 t.test("steps that are not finite are counted and left out of the means", async (t) => {
-  const tally = new Tally(8);
+  const tally = new Tally(() => 8);
   tally.add(row({ step: 1, loss: 2 }));
   tally.add(row({ step: 2, loss: null }));
   tally.add(row({ step: 3, loss: 4 }));
@@ -50,7 +50,7 @@ t.test("steps that are not finite are counted and left out of the means", async 
 });
 
 t.test("validation is the first and the latest", async (t) => {
-  const tally = new Tally(8);
+  const tally = new Tally(() => 8);
   t.equal(tally.validationLoss, undefined);
   tally.add(row({ kind: "validation", step: 0, loss: 3 }));
   t.ok(tally.validatedAt(0));

@@ -38,7 +38,7 @@ function staged(changes: Partial<Training>, hooks: Hooks = {}, loss = (_step: nu
     trainer: trainer as unknown as Trainer,
     items: { items, stepsPerEpoch: 4, steps: STEPS, ownSteps: STEPS, samplesOf: String },
     recorder: { async write() {}, async flush() {} } as unknown as Recorder,
-    tally: new Tally(2),
+    tally: new Tally(() => 2),
     from: 0,
     steps: STEPS,
     async save(step) {

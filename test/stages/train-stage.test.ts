@@ -82,7 +82,7 @@ t.test("a stream of batches, resumed where it stopped", async (t) => {
   const folder = t.testdir();
   const config = { modality: "own", data: stream(5), ...microTraining, maxSteps: 5 };
   const whole = await trainStage({ ...config, out: join(folder, "whole") });
-  t.match(whole, { steps: 5, epochs: 1 });
+  t.match(whole, { steps: 5, epochs: 1, samples: 20 });
   t.equal(whole.reconstructions.length, 1);
   const out = join(folder, "parts");
   for await (const row of stageSteps({ ...config, out })) if (row.step === 2) break;
@@ -92,6 +92,16 @@ t.test("a stream of batches, resumed where it stopped", async (t) => {
     code: "E_CONFIG",
     values: { field: "maxSteps" },
   });
+});
+
+t.test("samples of a stream are those of its batches, whatever the batch size says", async (t) => {
+  const folder = t.testdir();
+  const config = { modality: "own", data: stream(5), ...training, maxSteps: 5, batchSize: 16 };
+  const whole = await trainStage({ ...config, out: join(folder, "whole") });
+  t.equal(whole.samples, 20);
+  const out = join(folder, "parts");
+  for await (const row of stageSteps({ ...config, out })) if (row.step === 2) break;
+  t.equal((await trainStage({ ...config, out, resume: true })).samples, 20);
 });
 
 t.test("what does not fit is refused before anything is written", async (t) => {
