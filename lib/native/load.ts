@@ -6,7 +6,7 @@
  */
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { MedcossError } from "../errors.js";
 import { packageRoot } from "../version.js";
 import { findLibtorch } from "./libtorch.js";
@@ -25,9 +25,9 @@ const LOADER = "medcoss_loader.node";
 /** In the order in which they need each other. */
 const LIBRARIES = ["libc10.so", "libtorch_cpu.so"];
 
-/** The folder that holds the addon: a local build, else the prebuilt one. */
-export function findBinaries(root = packageRoot()): string {
-  const tried = binaryFolders.map((folder) => join(root, folder));
+/** The folder that holds the addon: the one that MEDCOSS_BINARIES names, else a local build, else the prebuilt one. */
+export function findBinaries(root = packageRoot(), named = process.env.MEDCOSS_BINARIES): string {
+  const tried = named ? [resolve(named)] : binaryFolders.map((folder) => join(root, folder));
   const found = tried.find((folder) => existsSync(join(folder, ADDON)));
   if (found === undefined) throw new MedcossError("E_ADDON_MISSING", { tried: tried.join(", ") });
   return found;

@@ -2,6 +2,7 @@
 
 #include <ATen/Version.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
 #include <torch/version.h>
 
 #include <algorithm>
@@ -65,10 +66,10 @@ Napi::Value Formula(const Napi::CallbackInfo& info) {
     if (!info[0].IsString()) refuse("name", "a string", describe(info[0]));
     const int64_t count = read_integer(info[1], "count", 0, max_count);
     const int64_t seed = read_integer(info[2], "seed", 0, max_safe_integer);
-    auto result = Napi::Float64Array::New(info.Env(), static_cast<size_t>(count));
+    const at::Tensor result = at::empty({count}, at::kDouble);
     formula(info[0].As<Napi::String>().Utf8Value(), count, static_cast<uint64_t>(seed),
-            result.Data());
-    return result;
+            result.data_ptr<double>());
+    return to_float64(info.Env(), result);
   });
 }
 
@@ -114,13 +115,12 @@ Napi::Value CropResize(const Napi::CallbackInfo& info) {
       return on_shared_executor<at::Tensor>(
           info, [=] { return crop_resize(pixels, crops, flips, size); }, to_float32);
     }
-    const at::Tensor into = options.shared("into", {shape[0], size, size, shape[3]});
-    const auto work = [=] {
+    const auto [into, owner] = options.shared("into", {shape[0], size, size, shape[3]});
+    const auto work = [pixels, crops, flips, into = into] {
       crop_resize_into(pixels, crops, flips, into);
       return at::Tensor();
     };
-    const auto kept = options.value("into").As<Napi::Object>();
-    return on_shared_executor<at::Tensor>(info, work, to_float32, kept);
+    return on_shared_executor<at::Tensor>(info, work, to_float32, owner);
   });
 }
 
@@ -175,11 +175,11 @@ Napi::Value to_kmeans_result(Napi::Env env, const KmeansResult& result) {
   return object;
 }
 
-KmeansResult kmeans_on(const std::string& device, const KmeansOptions& options) {
-  if (device == "cpu") return kmeans(options);
+KmeansResult kmeans_on(const std::string& name, const KmeansOptions& options) {
+  const at::Device device = find_device(name);
+  if (device.is_cpu()) return kmeans(options);
   check_kmeans(options);
-  const at::Device target(device);
-  return cuda_library().kmeans(options, target.has_index() ? target.index() : 0);
+  return cuda_library().kmeans(options, device.index());
 }
 
 Napi::Value Kmeans(const Napi::CallbackInfo& info) {

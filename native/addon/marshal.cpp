@@ -101,7 +101,7 @@ Start read_start(const Reader& start, bool teacher) {
       break;
     case 1:
       result.kind = Start::Kind::file;
-      result.path = start.text("path");
+      result.path = start.file_path("path");
       result.carry_over = start.choice("scope", {"carry-over", "all"}) == 0;
       break;
     case 2:

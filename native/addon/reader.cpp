@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <optional>
 
 #include "support/error.h"
 
@@ -37,17 +38,28 @@ at::ScalarType scalar_type(napi_typedarray_type type) {
 struct ArrayView {
   napi_typedarray_type type = napi_int8_array;
   size_t length = 0;
-  const void* data = nullptr;
+  void* data = nullptr;
+  // Not what the property `buffer` says, which is the caller's.
+  bool in_shared_memory = false;
 };
 
 ArrayView view(const Napi::Value& value) {
   ArrayView result;
-  void* data = nullptr;
-  const napi_status status = napi_get_typedarray_info(value.Env(), value, &result.type,
-                                                      &result.length, &data, nullptr, nullptr);
+  napi_value buffer = nullptr;
+  const napi_status status = napi_get_typedarray_info(
+      value.Env(), value, &result.type, &result.length, &result.data, &buffer, nullptr);
   if (status != napi_ok) throw Napi::Error::New(value.Env());
-  result.data = data;
+  result.in_shared_memory = !Napi::Value(value.Env(), buffer).IsArrayBuffer();
   return result;
+}
+
+// The number of elements of a shape; none where it is more than can be counted.
+std::optional<int64_t> elements(const Shape& shape) {
+  int64_t count = 1;
+  for (const int64_t edge : shape) {
+    if (__builtin_mul_overflow(count, edge, &count)) return std::nullopt;
+  }
+  return count;
 }
 
 std::string shape_text(const Shape& shape) {
@@ -201,35 +213,37 @@ at::Tensor Reader::tensor(const char* name, const Shape& shape,
   std::string expected;
   for (const auto type : types)
     expected += (expected.empty() ? "" : " or ") + std::string(type_name(type));
-  int64_t count = 1;
-  bool overflow = false;
-  for (const int64_t edge : shape) overflow |= __builtin_mul_overflow(count, edge, &count);
-  expected += " of " + (overflow ? "" : std::to_string(count) + " ") + shape_text(shape);
+  const auto count = elements(shape);
+  expected += " of " + (count ? std::to_string(*count) + " " : "") + shape_text(shape);
 
   const Napi::Value found = value(name);
   if (!found.IsTypedArray()) refuse(name, expected);
   const ArrayView array = view(found);
   bool fits = false;
   for (const auto type : types) fits |= type == array.type;
-  if (!fits || overflow || static_cast<int64_t>(array.length) != count) refuse(name, expected);
+  if (!fits || static_cast<int64_t>(array.length) != count) refuse(name, expected);
 
   const auto options = at::TensorOptions(scalar_type(array.type)).pinned_memory(pinned_);
   at::Tensor result = at::empty(shape, options);
-  if (count > 0) std::memcpy(result.data_ptr(), array.data, result.nbytes());
+  if (array.length > 0) std::memcpy(result.data_ptr(), array.data, result.nbytes());
   return result;
 }
 
-at::Tensor Reader::shared(const char* name, const Shape& shape) const {
-  int64_t count = 1;
-  for (const int64_t edge : shape) count *= edge;
-  const auto expected = "a Float32Array of " + std::to_string(count) + " in shared memory";
+std::string Reader::file_path(const char* name) const {
+  const Napi::Value found = value(name);
+  const std::string path = found.IsString() ? found.As<Napi::String>().Utf8Value() : "";
+  if (path.empty() || path.find('\0') != std::string::npos) refuse(name, "a path");
+  return path;
+}
+
+Reader::Shared Reader::shared(const char* name, const Shape& shape) const {
+  const std::string expected = "a Float32Array " + shape_text(shape) + " in shared memory";
   const Napi::Value found = value(name);
   if (!found.IsTypedArray()) refuse(name, expected);
   const ArrayView array = view(found);
-  const bool detachable = found.As<Napi::Object>().Get("buffer").IsArrayBuffer();
-  const bool fits = static_cast<int64_t>(array.length) == count;
-  if (array.type != napi_float32_array || detachable || !fits) refuse(name, expected);
-  return at::from_blob(const_cast<void*>(array.data), shape, at::kFloat);
+  const bool fits = static_cast<int64_t>(array.length) == elements(shape);
+  if (array.type != napi_float32_array || !array.in_shared_memory || !fits) refuse(name, expected);
+  return {at::from_blob(array.data, shape, at::kFloat), found.As<Napi::Object>()};
 }
 
 }  // namespace medcoss::addon

@@ -49,9 +49,16 @@ class Reader {
   at::Tensor tensor(const char* name, const Shape& shape,
                     std::initializer_list<napi_typedarray_type> types) const;
 
+  // A path of a file or folder: a string that is not empty, and that the system does not cut short.
+  std::string file_path(const char* name) const;
+
   // Floats in a SharedArrayBuffer, which cannot be detached, as a tensor of `shape` in that memory.
-  // It lasts as long as the array is referenced.
-  at::Tensor shared(const char* name, const Shape& shape) const;
+  // It lasts as long as `owner` is referenced.
+  struct Shared {
+    at::Tensor values;
+    Napi::Object owner;
+  };
+  Shared shared(const char* name, const Shape& shape) const;
 
   Napi::Value value(const char* name) const;
   std::string name_of(const char* name) const;

@@ -1,15 +1,26 @@
 #include "addon/results.h"
 
+#include <cstdint>
+#include <limits>
 #include <memory>
+
+#include "support/error.h"
 
 namespace medcoss::addon {
 
 namespace {
 
+// What every supported release of Node.js takes; it ends the process where an array is longer.
+constexpr int64_t most_values = std::numeric_limits<uint32_t>::max();
+
 // The array takes the tensor's memory over, so nothing but the result may use it.
 template <typename Array>
 Array hand_over(Napi::Env env, const at::Tensor& values, at::ScalarType type) {
   if (!values.defined() || values.numel() == 0) return Array::New(env, 0);
+  if (values.numel() > most_values) {
+    const std::string problem = "a typed array cannot hold " + std::to_string(values.numel());
+    throw Error("E_OUT_OF_MEMORY", {{"device", "cpu"}, {"problem", problem + " values"}});
+  }
   const at::Tensor ready = values.detach().to(at::kCPU, type).contiguous();
   auto kept = std::make_unique<at::Tensor>(ready);
   const auto buffer = Napi::ArrayBuffer::New(
@@ -32,6 +43,10 @@ Napi::Array numbers(Napi::Env env, const List& values) {
 
 Napi::Value to_float32(Napi::Env env, const at::Tensor& values) {
   return hand_over<Napi::Float32Array>(env, values, at::kFloat);
+}
+
+Napi::Value to_float64(Napi::Env env, const at::Tensor& values) {
+  return hand_over<Napi::Float64Array>(env, values, at::kDouble);
 }
 
 Napi::Value to_int16(Napi::Env env, const at::Tensor& values) {

@@ -12,6 +12,7 @@ namespace medcoss::addon {
 
 // Copies a tensor of the matching type; an undefined tensor gives an empty array.
 Napi::Value to_float32(Napi::Env env, const at::Tensor& values);
+Napi::Value to_float64(Napi::Env env, const at::Tensor& values);
 Napi::Value to_int16(Napi::Env env, const at::Tensor& values);
 Napi::Value to_int32(Napi::Env env, const at::Tensor& values);
 Napi::Value to_uint8(Napi::Env env, const at::Tensor& values);

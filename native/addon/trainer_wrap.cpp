@@ -18,9 +18,10 @@ const char* kind_of(const Batch& batch) {
   return std::holds_alternative<ImageBatch>(batch) ? "image2d" : "volume3d";
 }
 
-std::string read_directory(const Napi::Value& value) {
-  if (!value.IsString()) refuse("directory", "a path", describe(value));
-  return value.As<Napi::String>().Utf8Value();
+std::string read_directory(const Napi::CallbackInfo& info) {
+  const auto arguments = Napi::Object::New(info.Env());
+  arguments.Set("directory", info[0]);
+  return Reader(arguments, "arguments").file_path("directory");
 }
 
 // Joins the executor of a trainer that was dropped without close.
@@ -228,7 +229,7 @@ Napi::Value TrainerWrap::ParameterNorms(const Napi::CallbackInfo& info) {
 Napi::Value TrainerWrap::Save(const Napi::CallbackInfo& info) {
   return asynchronous(info, [&] {
     check_open();
-    const std::string directory = read_directory(info[0]);
+    const std::string directory = read_directory(info);
     return submit<Nothing>(
         info,
         [directory](Trainer& trainer) {
@@ -242,7 +243,7 @@ Napi::Value TrainerWrap::Save(const Napi::CallbackInfo& info) {
 Napi::Value TrainerWrap::Load(const Napi::CallbackInfo& info) {
   return asynchronous(info, [&] {
     check_open();
-    const std::string directory = read_directory(info[0]);
+    const std::string directory = read_directory(info);
     return submit<Nothing>(
         info,
         [directory](Trainer& trainer) {

@@ -5,7 +5,7 @@ import { binaryFolders, findBinaries, loadBinding, loadFrom } from "../../lib/na
 
 t.test("a missing addon names every place tried", async (t) => {
   const root = t.testdir({});
-  t.throws(() => findBinaries(root), {
+  t.throws(() => findBinaries(root, ""), {
     code: "E_ADDON_MISSING",
     message: new RegExp(binaryFolders.join(".*")),
     remedy: /npm run setup/,
@@ -20,8 +20,18 @@ t.test("the local build comes before the prebuilt one", async (t) => {
     },
     shipped: { prebuilds: { "linux-x64": { "medcoss.node": "" } } },
   });
-  t.equal(findBinaries(join(root, "both")), join(root, "both/build/native/Release"));
-  t.equal(findBinaries(join(root, "shipped")), join(root, "shipped/prebuilds/linux-x64"));
+  t.equal(findBinaries(join(root, "both"), ""), join(root, "both/build/native/Release"));
+  t.equal(findBinaries(join(root, "shipped"), ""), join(root, "shipped/prebuilds/linux-x64"));
+});
+
+t.test("a folder that is named is the only one", async (t) => {
+  const root = t.testdir({
+    build: { native: { Release: { "medcoss.node": "" } } },
+    other: { "medcoss.node": "" },
+    empty: {},
+  });
+  t.equal(findBinaries(root, join(root, "other")), join(root, "other"));
+  t.throws(() => findBinaries(root, join(root, "empty")), { code: "E_ADDON_MISSING" });
 });
 
 t.test("a damaged addon says what the dynamic linker says", async (t) => {

@@ -99,14 +99,19 @@ at::Tensor shifted(const KmeansProblem& problem, const at::Tensor& centres_KD, d
   return result;
 }
 
-bool all_finite(const at::Tensor& data) {
+// So that squared distances are finite in float32, with as many features as there may be; without
+// them no centre would be the nearest.
+constexpr float largest_value = 1e16F;
+
+void check_values(const char* argument, const at::Tensor& data) {
   const float* values = data.data_ptr<float>();
-  std::atomic<bool> finite{true};
+  // Not so for NaN.
+  const auto usable = [](float x) { return std::abs(x) <= largest_value; };
+  std::atomic<bool> all_usable{true};
   at::parallel_for(0, data.numel(), 1 << 20, [&](int64_t begin, int64_t end) {
-    if (!std::all_of(values + begin, values + end, [](float x) { return std::isfinite(x); }))
-      finite = false;
+    if (!std::all_of(values + begin, values + end, usable)) all_usable = false;
   });
-  return finite;
+  if (!all_usable) refuse(argument, "finite numbers of at most 1e16", "others");
 }
 
 }  // namespace
@@ -124,7 +129,8 @@ void check_kmeans(const KmeansOptions& options) {
   const bool fits = !options.centres_KD.defined() ||
                     options.centres_KD.sizes() == at::IntArrayRef{options.clusters, data.size(1)};
   if (!fits) refuse("centres", "[clusters,d]", "another shape");
-  if (!all_finite(data)) refuse("data", "finite numbers", "others");
+  check_values("data", data);
+  if (options.centres_KD.defined()) check_values("centres", options.centres_KD.contiguous());
 }
 
 KmeansResult kmeans(const KmeansOptions& options) {
