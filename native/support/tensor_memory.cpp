@@ -2,6 +2,9 @@
 
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -24,6 +27,21 @@ constexpr size_t huge_page = size_t{2} << 20;
 // memory.
 constexpr size_t segment_size = size_t{512} << 20;
 
+#if defined(__SANITIZE_ADDRESS__)
+// Behind every piece, so that what is written there is noticed.
+constexpr size_t margin = unit;
+void forbid(void* memory, size_t bytes) {
+  __asan_poison_memory_region(memory, bytes);
+}
+void allow(void* memory, size_t bytes) {
+  __asan_unpoison_memory_region(memory, bytes);
+}
+#else
+constexpr size_t margin = 0;
+void forbid(void*, size_t) {}
+void allow(void*, size_t) {}
+#endif
+
 size_t rounded(size_t bytes, size_t step) {
   return (bytes + step - 1) / step * step;
 }
@@ -34,13 +52,14 @@ class Pieces {
  public:
   void* take(size_t bytes) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    const size_t size = rounded(bytes, unit);
+    const size_t size = rounded(bytes + margin, unit);
     auto found = by_size_.lower_bound({size, nullptr});
     if (found == by_size_.end()) found = grow(size);
     const auto [free_size, piece] = *found;
     remove(free_size, piece);
     if (free_size > size) add(piece + size, free_size - size);
     used_.emplace(piece, size);
+    allow(piece, bytes);
     return piece;
   }
 
@@ -52,6 +71,7 @@ class Pieces {
     char* piece = found->first;
     size_t size = found->second;
     used_.erase(found);
+    forbid(piece, size);
     const auto after = free_.find(piece + size);
     if (after != free_.end() && segments_.count(piece + size) == 0) {
       size += after->second;
@@ -80,6 +100,7 @@ class Pieces {
         continue;
       }
       remove(size, start);
+      allow(start, size);
       munmap(start, size);
       segment = segments_.erase(segment);
     }
@@ -96,6 +117,7 @@ class Pieces {
     if (segment == nullptr) segment = mapped(bytes = rounded(size, huge_page));
     if (segment == nullptr) throw std::bad_alloc();
     segments_.emplace(segment, bytes);
+    forbid(segment, bytes);
     return add(segment, bytes);
   }
 

@@ -16,6 +16,9 @@ const FOLDER = "build/native";
 const ADDON = ["medcoss.node", "medcoss_loader.node"];
 const KERNELS = "libmedcoss_cuda.so";
 
+/** The kinds of instrumented builds, and the sanitizers of each. */
+export const sanitizers = { address: "address,undefined", thread: "thread" };
+
 /** Everything that a release needs. */
 export const binaries = [...ADDON, KERNELS];
 
@@ -47,9 +50,8 @@ export function hasPrebuild(root, digest) {
 export const hasLocalBuild = (root, names = findNvcc() ? binaries : ADDON) =>
   names.every((name) => existsSync(join(root, FOLDER, "Release", name)));
 
-/** The nvcc for a build; what the build then lacks is said. @param {string} root @param {boolean} sanitize */
-function nvccFor(root, sanitize) {
-  if (sanitize) return "";
+/** The nvcc for a build; what the build then lacks is said. @param {string} root */
+function nvccFor(root) {
   const nvcc = findNvcc();
   if (nvcc !== undefined) return nvcc;
   say("No nvcc: the CUDA kernels are not built (npm run setup -- --cuda brings it)");
@@ -61,30 +63,32 @@ function nvccFor(root, sanitize) {
 /** How far a line of ninja or make says the build is. @param {string} line */
 const buildNote = (line) => /^\[(\s*\d+%|\d+\/\d+)\]/.exec(line)?.[0];
 
+/** Where the addon of a kind is built. @param {keyof typeof sanitizers} [sanitize] */
+export const buildFolder = (sanitize) => (sanitize ? `${FOLDER}-${sanitize}` : FOLDER);
+
 /**
  * @param {string} root
  * @param {string} libtorch the torch folder
- * @param {{ sanitize?: boolean }} [options]
+ * @param {keyof typeof sanitizers} [sanitize] builds an instrumented addon beside the other, without kernels
  */
-export async function buildNative(root, libtorch, { sanitize = false } = {}) {
+export async function buildNative(root, libtorch, sanitize) {
   requireCompiler();
   const env = await withBuildTools();
   const jobs = Math.max(1, Math.min(availableParallelism(), Math.floor(freemem() / BYTES_PER_JOB)));
-  const out = sanitize ? `${FOLDER}-sanitize` : FOLDER;
   const definitions = [
     `--CDMEDCOSS_LIBTORCH=${libtorch}`,
-    `--CDMEDCOSS_SANITIZE=${sanitize ? "ON" : "OFF"}`,
-    `--CDMEDCOSS_NVCC=${nvccFor(root, sanitize)}`,
+    `--CDMEDCOSS_SANITIZE=${sanitize ? sanitizers[sanitize] : ""}`,
+    `--CDMEDCOSS_NVCC=${sanitize ? "" : nvccFor(root)}`,
   ];
   const step = (/** @type {string} */ action, /** @type {string} */ label) =>
     runStep(root, {
-      name: `${sanitize ? "sanitize" : "native"}-${action}`,
+      name: `${sanitize ?? "native"}-${action}`,
       label,
       command: process.execPath,
       args: [
         join(root, "node_modules/cmake-js/bin/cmake-js"),
         action,
-        ...["--out", out, "--parallel", String(jobs)],
+        ...["--out", buildFolder(sanitize), "--parallel", String(jobs)],
         ...definitions,
       ],
       env: { ...env, MEDCOSS_LIBTORCH: libtorch },
