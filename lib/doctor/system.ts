@@ -42,9 +42,13 @@ export function checkPlatform(
   const name = "platform";
   const found = `${platform} ${architecture}${glibc ? `, glibc ${glibc}` : ""}`;
   const supported = "Supported: Linux on x64 with glibc 2.34 or newer";
-  if (platform !== "linux") return { name, state: "problem", found, remedy: `${supported}.` };
+  if (platform !== "linux") {
+    const remedy = `${supported}. Here use a container, see docs/clusters.md.`;
+    return { name, state: "problem", found, remedy };
+  }
   if (glibc === undefined || !atLeast(glibc, OLDEST_GLIBC)) {
-    return { name, state: "problem", found, remedy: `${supported} (RHEL 9, Ubuntu 22.04).` };
+    const remedy = `${supported} (RHEL 9, Ubuntu 22.04). Here use a container, see docs/clusters.md.`;
+    return { name, state: "problem", found, remedy };
   }
   if (architecture !== "x64") {
     const remedy = `${supported}. Elsewhere build from source, see docs/native-build.md.`;

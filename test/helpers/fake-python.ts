@@ -16,6 +16,8 @@ export interface FakePython {
   files: string[];
   /** Calls of pip so far: the subcommand and what it was for. */
   calls(): string[];
+  /** Environment of the last one, a line for each variable. */
+  environment(): string;
 }
 
 export interface FakePipOptions {
@@ -47,7 +49,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-[ "$command" = --version ] || echo "$command $wanted" >> calls
+[ "$command" = --version ] || { echo "$command $wanted" >> calls; env > environment; }
 ${failures.join("")}
 case "$command" in
   --version) echo "pip ${pip} from a test" ;;
@@ -81,6 +83,7 @@ export function fakePython(folder: string, options: FakePipOptions = {}): FakePy
     env: { PATH: join(folder, "bin"), MEDCOSS_CACHE: join(folder, "cache"), TMPDIR: folder },
     wheels,
     files: wheels.map(({ name }) => fileOf(name)),
+    environment: () => readFileSync(join(folder, "environment"), "utf8"),
     calls: () => (existsSync(log) ? readFileSync(log, "utf8").trim().split("\n") : []),
   };
 }

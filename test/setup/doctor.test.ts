@@ -71,7 +71,11 @@ t.test("Node.js and platform", async (t) => {
   t.match(checkPlatform("linux", "x64", "2.34"), { state: "ok", found: "linux x64, glibc 2.34" });
   t.match(checkPlatform("linux", "x64", "2.31"), { state: "problem", remedy: /RHEL 9/ });
   t.match(checkPlatform("linux", "arm64", "2.39"), { state: "problem", remedy: /from source/ });
-  t.match(checkPlatform("darwin", "arm64", ""), { state: "problem", remedy: /Supported: Linux/ });
+  const container = /Supported: Linux.* use a container/;
+  t.match(checkPlatform("darwin", "arm64", ""), { state: "problem", remedy: container });
+  t.match(checkPlatform("win32", "x64", ""), { state: "problem", remedy: container });
+  const alpine = checkPlatform("linux", "x64", "");
+  t.match(alpine, { state: "problem", found: "linux x64", remedy: container }, "another C library");
 });
 
 t.test("memory, threads, disk, shared memory", async (t) => {

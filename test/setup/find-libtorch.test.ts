@@ -72,6 +72,20 @@ t.test("the torch of python3 comes last", async (t) => {
   t.match(findLibtorch(environment(folder, torch)), { path: torch, how: "python3", cuda: false });
 });
 
+t.test("python3 is asked without importing torch, and not for the current folder", async (t) => {
+  const folder = t.testdir({ work: { torch: { "__init__.py": "" } } });
+  const torch = fakeLibtorch(join(folder, "site"));
+  writeFileSync(join(torch, "__init__.py"), "raise SystemExit('torch was imported')\n");
+  const before = process.cwd();
+  process.chdir(join(folder, "work"));
+  t.teardown(() => process.chdir(before));
+  const env = { PATH: process.env.PATH, MEDCOSS_CACHE: join(folder, "cache") };
+  const site = { ...env, PYTHONPATH: join(folder, "site") };
+  t.match(findLibtorch(site), { path: torch, how: "python3" });
+  const { tried } = searchLibtorch({ ...env, PYTHONNOUSERSITE: "1", PYTHONPATH: "" });
+  t.notMatch(tried.at(-1)?.path, "work");
+});
+
 t.test("a plain LibTorch archive is known by its build-version", async (t) => {
   const folder = t.testdir();
   const torch = fakeLibtorch(folder, { without: ["version.py"] });

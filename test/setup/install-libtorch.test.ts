@@ -15,6 +15,7 @@ import { cpuWheels, cudaWheels } from "../../lib/native/libtorch/pins.mjs";
 import { findLibtorch, installLibtorch, removeLibtorch } from "../../lib/native/libtorch.js";
 import { type FakePipOptions, type FakePython, fakePython } from "../helpers/fake-python.js";
 
+t.setTimeout(120_000);
 const small = { download: 1, unpacked: 1 };
 
 /** Installs with a fake pip. */
@@ -116,6 +117,24 @@ t.test("wheels of another disk are copied", async (t) => {
     "torch-1.0-given.whl",
   ]);
 });
+
+t.test(
+  "pip has the user's index and proxy, and a place of its own for what it writes",
+  async (t) => {
+    const python = fakePython(t.testdir());
+    const own = {
+      PIP_INDEX_URL: "https://index.example/simple",
+      HTTPS_PROXY: "http://proxy.example:3128",
+      PIP_USER: "1",
+    };
+    await install(python, { env: { ...python.env, ...own } });
+    const environment = python.environment();
+    t.match(environment, /^PIP_INDEX_URL=https:\/\/index\.example\/simple$/m);
+    t.match(environment, /^HTTPS_PROXY=http:\/\/proxy\.example:3128$/m);
+    t.match(environment, /^PIP_USER=0$/m, "would contradict --target");
+    t.match(environment, /^TMPDIR=.*\/cache\/wheels\/\.part-\d+$/m);
+  },
+);
 
 t.test("two at once fetch once", async (t) => {
   const python = fakePython(t.testdir());

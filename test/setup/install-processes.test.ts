@@ -9,6 +9,7 @@ import t from "tap";
 import { type FakePython, fakePython } from "../helpers/fake-python.js";
 import { packageRoot } from "../helpers/package-root.js";
 
+t.setTimeout(120_000);
 const folder = join(packageRoot, "lib/native/libtorch");
 const isRoot = process.getuid?.() === 0;
 const NOBODY = 65_534;
