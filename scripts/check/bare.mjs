@@ -22,7 +22,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { cacheFolder } from "../../lib/native/libtorch/find.mjs";
+import { installLibtorch } from "./bare/libtorch.mjs";
+import { followReadme } from "./bare/readme.mjs";
 import { makeRoot, obstacle, runInside } from "./bare/root.mjs";
 
 const project = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -73,19 +74,8 @@ function installNode(root, major) {
 /** @param {string} root @param {string} major */
 function shell(root, major) {
   const env = { PATH: `/opt/node-${major}/bin:/usr/bin:/usr/sbin` };
-  return (/** @type {string} */ command, cwd = `${HOME}/app-${major}`) =>
-    runInside(root, command, { env, cwd });
-}
-
-/** Wheels that this machine has fetched before, copied in. @param {string} root */
-function bringWheels(root) {
-  const wheels = join(cacheFolder(), "wheels");
-  if (!existsSync(wheels)) return "";
-  cpSync(wheels, join(root, "opt/wheels"), { recursive: true });
-  const names = readdirSync(wheels).filter((name) => name.endsWith(".whl"));
-  return names.length === 0
-    ? ""
-    : `--wheel ${names.map((name) => `/opt/wheels/${name}`).join(" ")}`;
+  return (/** @type {string} */ command, cwd = `${HOME}/app-${major}`, network = true) =>
+    runInside(root, command, { env, cwd, network });
 }
 
 const esm = `import { buildInfo, loadTokenizer, trainStage } from "medcoss";
@@ -112,15 +102,6 @@ async function useWith(root, major, tarball) {
   const own = ["preinstall", "install", "postinstall"].filter((name) => name in scripts);
   check(own.length === 0, `Node.js ${major}: no install script`);
   return run;
-}
-
-/** @param {ReturnType<typeof shell>} run @param {string} root @param {string} major */
-async function installLibtorch(run, root, major) {
-  const before = await run("npx medcoss doctor");
-  const says = before.code !== 0 && before.text.includes("medcoss libtorch install");
-  check(says, `Node.js ${major}: doctor names what is missing and the remedy`, before.text);
-  const installed = await run(`npx medcoss libtorch install ${bringWheels(root)}`);
-  check(installed.code === 0, `Node.js ${major}: libtorch install`, installed.text);
 }
 
 /** @param {ReturnType<typeof shell>} run @param {string} major */
@@ -188,6 +169,8 @@ async function useExamples(run, root, tarball) {
     const { code, text } = await run(`npm start --silent -- ${args}`, `${examples}/${name}`);
     check(code === 0 && text.includes(expected ?? ""), `example ${name}`, text);
   }
+  const folder = `${examples}/readme`;
+  await followReadme(run, check, root, { project, folder, made });
 }
 
 async function main() {
@@ -209,7 +192,7 @@ async function main() {
     for (const [i, major] of flags.node.split(",").entries()) {
       installNode(root, major);
       const run = await useWith(root, major, tarball);
-      if (i === 0) await installLibtorch(run, root, major);
+      if (i === 0) await installLibtorch(run, root, check);
       await useLibrary(run, major);
       if (i === 0 && flags.demo) await useExamples(run, root, tarball);
     }

@@ -201,6 +201,13 @@ t.test("every failure is one line", async (t) => {
       /is not one of the pinned wheels/,
     ],
     [
+      "other processor",
+      {},
+      { architecture: "arm64" },
+      "E_LIBTORCH_INSTALL",
+      /for x64, this is arm64; install torch 2\.11\.0 for python3/,
+    ],
+    [
       "missing wheel",
       {},
       { files: ["/nowhere.whl"] },

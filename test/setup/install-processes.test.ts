@@ -10,7 +10,8 @@ import { type FakePython, fakePython } from "../helpers/fake-python.js";
 import { packageRoot } from "../helpers/package-root.js";
 
 t.setTimeout(120_000);
-const folder = join(packageRoot, "lib/native/libtorch");
+const MODULES = "lib/native/libtorch";
+const folder = join(packageRoot, MODULES);
 const isRoot = process.getuid?.() === 0;
 const NOBODY = 65_534;
 
@@ -61,10 +62,12 @@ t.test("a cache folder that may not be written to", { skip: hidden }, async (t) 
   const root = mkdtempSync(join(tmpdir(), "medcoss-install-"));
   t.teardown(() => rmSync(root, { recursive: true }));
   chmodSync(root, 0o755);
-  cpSync(folder, join(root, "libtorch"), { recursive: true });
+  for (const name of [MODULES, "lib/exclusive.mjs"]) {
+    cpSync(join(packageRoot, name), join(root, name), { recursive: true });
+  }
   mkdirSync(join(root, "cache"), { mode: 0o555 });
   const python = fakePython(t.testdir());
-  const text = program(join(root, "libtorch"), { ...python, files: [] });
+  const text = program(join(root, MODULES), { ...python, files: [] });
   const env = { ...python.env, MEDCOSS_CACHE: join(root, "cache") };
   const printed = await run([], text, env, { cwd: root, ...other });
   t.match(

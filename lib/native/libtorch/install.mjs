@@ -9,7 +9,7 @@ import { mkdir, readdir, rename, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { exclusively } from "../../exclusive.mjs";
 import { cacheFolder, examine, installFolder, isWritable } from "./find.mjs";
-import { cpuWheels, cudaWheels, diskNeed } from "./pins.mjs";
+import { cpuWheels, cudaWheels, diskNeed, LIBTORCH_VERSION } from "./pins.mjs";
 import { installFailure, Problem } from "./problem.mjs";
 import { collect, takeStock, unpackWheel } from "./wheels.mjs";
 
@@ -20,6 +20,7 @@ import { collect, takeStock, unpackWheel } from "./wheels.mjs";
  * @property {boolean} [cuda] with the libraries that a GPU needs
  * @property {string[]} [files] wheels that are at hand, for machines without a network
  * @property {WheelSet} [set] what to install in place of the pinned wheels
+ * @property {string} [architecture] of this machine
  * @property {NodeJS.ProcessEnv} [env]
  * @property {(line: string) => void} [log]
  */
@@ -95,14 +96,20 @@ export async function installLibtorch({
     ? { wheels: cudaWheels, need: diskNeed.cuda }
     : { wheels: cpuWheels, need: diskNeed.cpu },
   files = [],
+  architecture = process.arch,
   env = process.env,
   log = () => {},
 } = {}) {
+  if (architecture !== "x64") {
+    const other = `install torch ${LIBTORCH_VERSION} for python3, or name one in MEDCOSS_LIBTORCH`;
+    throw installFailure(`the pinned wheels are for x64, this is ${architecture}; ${other}`);
+  }
   const cache = cacheFolder(env);
   try {
     await mkdir(cache, { recursive: true });
+    const options = { cuda, set, files, architecture, env, log };
     const wait = () => log("waiting for another process that installs LibTorch");
-    return await exclusively(cache, () => installInto({ cuda, set, files, env, log }), wait);
+    return await exclusively(cache, () => installInto(options), wait);
   } catch (error) {
     if (error instanceof Problem) throw error;
     const { code, message } = /** @type {NodeJS.ErrnoException} */ (error);

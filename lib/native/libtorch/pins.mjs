@@ -1,8 +1,9 @@
 /**
  * The LibTorch release that medcoss is built against, and the wheels that bring it, with their digests.
  *
- * Invariant: plain JavaScript without dependencies, like every file of this folder, because the set-up of a fresh clone
- * runs before anything is installed or compiled. The addon does not touch Python, so one Python version's wheel serves all.
+ * Invariant: plain JavaScript that loads no dependency at first, like every file of this folder, because the set-up of a
+ * fresh clone runs before anything is installed or compiled. The addon does not touch Python, so one Python version's
+ * wheel serves all.
  */
 
 export const LIBTORCH_VERSION = "2.11.0";

@@ -28,12 +28,13 @@ export function obstacle() {
   if (spawnSync("dpkg-query", ["--version"]).status !== 0) return "this is not Debian or Ubuntu";
   const missing = packages.filter((name) => spawnSync("dpkg-query", ["-s", name]).status !== 0);
   if (missing.length > 0) return `these Debian packages are missing: ${missing.join(", ")}`;
-  const entered = spawnSync("unshare", [...namespaces(), "chroot", "/", "true"]);
+  const entered = spawnSync("unshare", [...namespaces(false), "chroot", "/", "true"]);
   return entered.status === 0 ? undefined : "namespaces cannot be made here";
 }
 
-const namespaces = () => [
+const namespaces = (network = true) => [
   ...(process.getuid?.() === 0 ? [] : ["--map-root-user"]),
+  ...(network ? [] : ["--net"]),
   ...["--mount", "--pid", "--fork"],
 ];
 
@@ -117,13 +118,13 @@ export function networkSettings() {
  * Runs a shell command inside; gives its exit code and what it printed.
  *
  * @param {string} root @param {string} command
- * @param {{ env?: Record<string, string | undefined>, cwd?: string, onLine?: (line: string) => void }} [options]
+ * @param {{ env?: Record<string, string | undefined>, cwd?: string, network?: boolean, onLine?: (line: string) => void }} [options]
  * @returns {Promise<{ code: number, text: string }>}
  */
-export function runInside(root, command, { env = {}, cwd = "/home/user", onLine } = {}) {
+export function runInside(root, command, { env = {}, cwd = "/home/user", network, onLine } = {}) {
   const setUp = 'mount --rbind /dev "$0/dev" && mount -t proc proc "$0/proc" && exec chroot "$0" ';
   const inside = `/bin/bash -c 'cd "$1" && eval "$2"' - "$1" "$2"`;
-  const args = [...namespaces(), "sh", "-c", setUp + inside, root, cwd, command];
+  const args = [...namespaces(network), "sh", "-c", setUp + inside, root, cwd, command];
   const child = spawn("unshare", args, {
     env: {
       PATH: "/usr/bin:/usr/sbin:/bin:/sbin",
