@@ -76,7 +76,7 @@ export function fakeCheckout(
   root: string,
   { without = [], buildError = "" }: CheckoutOptions = {},
 ): Checkout {
-  for (const path of ["scripts", "lib/native/libtorch"]) {
+  for (const path of ["scripts", "lib/native/libtorch", "lib/exclusive.mjs"]) {
     cpSync(join(packageRoot, path), join(root, path), { recursive: true });
   }
   const bin = join(root, "bin");
