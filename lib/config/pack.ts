@@ -5,20 +5,12 @@
  */
 import { z } from "zod";
 import { ct, mri } from "./pack-volumes.js";
+import { recipeNames } from "./recipes.js";
+
+export { type Recipe, recipeKinds, recipeNames } from "./recipes.js";
 
 const whole = () => z.int().positive();
 const share = () => z.number().min(0).max(1);
-
-/** What is done to a file's content; each makes records of one input kind. */
-export const recipeKinds = {
-  report: "text",
-  xray: "image2d",
-  pathology: "image2d",
-  ct: "volume3d",
-  mri: "volume3d",
-} as const;
-export type Recipe = keyof typeof recipeKinds;
-export const recipeNames = Object.keys(recipeKinds) as [Recipe, ...Recipe[]];
 
 const modalityName = z
   .string()

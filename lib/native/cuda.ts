@@ -10,8 +10,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { MedcossError } from "../errors.js";
+import { findBinaries } from "./folder.js";
 import { findLibtorch, type Libtorch } from "./libtorch.js";
-import { findBinaries, loadBinding, preload } from "./load.js";
+import { loadBinding, preload } from "./load.js";
 import type { CudaDevice } from "./types.js";
 
 export const KERNELS = "libmedcoss_cuda.so";

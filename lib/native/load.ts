@@ -4,11 +4,10 @@
  * Invariant: LibTorch's libraries are opened by absolute path before the addon, which names them by soname only; so no
  * environment variable and no folder of the building machine matters.
  */
-import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { MedcossError } from "../errors.js";
-import { packageRoot } from "../version.js";
+import { ADDON, findBinaries } from "./folder.js";
 import { findLibtorch } from "./libtorch.js";
 import type { NativeBinding } from "./types.js";
 
@@ -17,21 +16,9 @@ interface Loader {
   preload(paths: string[]): void;
 }
 
-/** Where binaries may be, in order of preference, relative to the package. */
-export const binaryFolders = ["build/native/Release", "prebuilds/linux-x64"] as const;
-
-const ADDON = "medcoss.node";
 const LOADER = "medcoss_loader.node";
 /** In the order in which they need each other. */
 const LIBRARIES = ["libc10.so", "libtorch_cpu.so"];
-
-/** The folder that holds the addon: the one that MEDCOSS_BINARIES names, else a local build, else the prebuilt one. */
-export function findBinaries(root = packageRoot(), named = process.env.MEDCOSS_BINARIES): string {
-  const tried = named ? [resolve(named)] : binaryFolders.map((folder) => join(root, folder));
-  const found = tried.find((folder) => existsSync(join(folder, ADDON)));
-  if (found === undefined) throw new MedcossError("E_ADDON_MISSING", { tried: tried.join(", ") });
-  return found;
-}
 
 /** Opens shared libraries in order, with the loader of a folder. Throws the dynamic linker's message. */
 export function preload(folder: string, paths: string[]): void {

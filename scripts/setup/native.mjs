@@ -13,7 +13,7 @@ import { requireCompiler, withBuildTools } from "./tools.mjs";
 /** One compiler process that includes LibTorch's headers takes about this much. */
 const BYTES_PER_JOB = 2e9;
 const FOLDER = "build/native";
-const ADDON = ["medcoss.node", "medcoss_loader.node"];
+const ADDON = ["medcoss.node", "medcoss_loader.node", "medcoss_pixels.node", "libturbojpeg.so.0"];
 const KERNELS = "libmedcoss_cuda.so";
 
 /** The kinds of instrumented builds, and the sanitizers of each. */

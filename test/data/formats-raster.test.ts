@@ -3,8 +3,6 @@ import { join } from "node:path";
 import sharp from "sharp";
 import t from "tap";
 import { raster, readStored } from "../../lib/data/formats/raster.js";
-import { prepareImage } from "../../lib/data/preprocess/image.js";
-import { cropResize } from "../../lib/trainer.js";
 import { packDefaults } from "../helpers/packing.js";
 import { tiffBytes } from "../helpers/tiff.js";
 
@@ -120,52 +118,5 @@ t.test("bad files", async (t) => {
   await t.rejects(raster.decode(at("big.png"), small), {
     code: "E_FILE_TOO_LARGE",
     message: /90000 pixels/,
-  });
-});
-
-/** A JPEG of waves under a white bar with hard edges. */
-async function radiograph(name: string, width: number, height: number): Promise<string> {
-  const pixels = new Uint8Array(width * height);
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const bar = Math.abs(x - width / 3) < 5 && y > height / 2;
-      pixels[y * width + x] = bar ? 255 : 120 + 60 * Math.sin(x / 41) * Math.cos(y / 67);
-    }
-  }
-  const given = { raw: { width, height, channels: 1 as const } };
-  await sharp(pixels, given).toColourspace("b-w").jpeg({ quality: 92 }).toFile(at(name));
-  return at(name);
-}
-
-t.test("a JPEG with pixels to spare is decoded at a fraction of its size", async (t) => {
-  const path = await radiograph("large.jpg", 1024, 2048);
-  const record = async (enoughPixels?: number) => {
-    const image = await raster.decode(path, { ...options, enoughPixels });
-    const pixels = await prepareImage(image, options.preprocessing.xray, cropResize);
-    return { edges: [image.height, image.width], pixels };
-  };
-  const [whole, half, eighth] = [await record(), await record(448), await record(128)];
-  t.same(
-    [whole.edges, half.edges, eighth.edges],
-    [
-      [2048, 1024],
-      [1024, 512],
-      [256, 128],
-    ],
-  );
-  const differences = half.pixels.map((value, i) => Math.abs(value - (whole.pixels[i] as number)));
-  t.ok(Math.max(...differences) < 16, "at hard edges");
-  t.ok(differences.reduce((sum, value) => sum + value, 0) / differences.length < 0.5, "all over");
-  const odd = await radiograph("odd.jpg", 1023, 2048);
-  t.match(await raster.decode(odd, { ...options, enoughPixels: 128 }), {
-    height: 2048,
-    width: 1023,
-  });
-  await sharp(await radiograph("flat.jpg", 64, 32))
-    .withMetadata({ orientation: 6 })
-    .toFile(at("turned.jpg"));
-  t.match(await raster.decode(at("turned.jpg"), { ...options, enoughPixels: 8 }), {
-    height: 16,
-    width: 8,
   });
 });

@@ -7,7 +7,12 @@ import { join } from "node:path";
 import { packageRoot } from "./package-root.js";
 import { fakeLibtorch } from "./site-packages.js";
 
-const created = ["build/native/Release/medcoss.node", "build/native/Release/medcoss_loader.node"];
+const created = [
+  "medcoss.node",
+  "medcoss_loader.node",
+  "medcoss_pixels.node",
+  "libturbojpeg.so.0",
+].map((name) => `build/native/Release/${name}`);
 
 /** A program that notes its call, takes a moment, and makes files. */
 const tool = (name: string, makes: string[], fails = "") => `

@@ -5,7 +5,8 @@
  * Invariant: CUDA comes into the process before anything trains on the CPU, as LibTorch wants it.
  */
 import { prepareCuda } from "../../lib/native/cuda.js";
-import { findBinaries, loadBinding, preload } from "../../lib/native/load.js";
+import { findBinaries } from "../../lib/native/folder.js";
+import { loadBinding, preload } from "../../lib/native/load.js";
 import type { NativeTrainer, NativeTrainerOptions } from "../../lib/native/types.js";
 import { microOptions } from "./trainer.js";
 

@@ -1,7 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
-import { binaryFolders, findBinaries, loadBinding, loadFrom } from "../../lib/native/load.js";
+import { binaryFolders, findBinaries } from "../../lib/native/folder.js";
+import { loadBinding, loadFrom } from "../../lib/native/load.js";
 
 t.test("a missing addon names every place tried", async (t) => {
   const root = t.testdir({});

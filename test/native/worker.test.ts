@@ -2,7 +2,8 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import t from "tap";
-import { findBinaries, loadBinding } from "../../lib/native/load.js";
+import { findBinaries } from "../../lib/native/folder.js";
+import { loadBinding } from "../../lib/native/load.js";
 import { Trainer } from "../../lib/trainer.js";
 import { key, microOptions, plain, textBatch } from "../helpers/trainer.js";
 

@@ -36,9 +36,6 @@ const WIDE: Record<string, string> = {
   float: "float32",
 };
 
-/** What libjpeg divides an image's edges by on the way, in a part of the time. */
-const SHRINKS = [8, 4, 2];
-
 /** Whether a colour image is grey in fact. */
 function allEqual(pixels: ArrayLike<number>, channels: number): boolean {
   for (let i = 0; i < pixels.length; i += channels) {
@@ -116,19 +113,9 @@ function size({ height, width, channels }: { height: number; width: number; chan
   return { height, width, channels };
 }
 
-/** At the fraction of its size that libjpeg makes without resampling, where enough pixels are left. */
-function shrunk(upright: Sharp, metadata: Metadata, enoughPixels: number): Sharp {
-  const { width, height } = metadata.autoOrient;
-  const divides = (divisor: number) =>
-    [width, height].every((edge) => edge % divisor === 0 && edge / divisor >= enoughPixels);
-  const divisor = metadata.format === "jpeg" && SHRINKS.find(divides);
-  return divisor ? upright.resize(width / divisor, height / divisor, { fit: "fill" }) : upright;
-}
-
-async function decode(path: string, options: DecodeOptions): Promise<DecodedImage> {
-  const { limits, enoughPixels = Number.POSITIVE_INFINITY } = options;
+async function decode(path: string, { limits }: DecodeOptions): Promise<DecodedImage> {
   const { metadata, open } = await openImage(path, limits);
-  const upright = shrunk(open().autoOrient(), metadata, enoughPixels);
+  const upright = open().autoOrient();
   // Transparent parts become white, as paper and glass slides are.
   const shown = metadata.hasAlpha ? upright.flatten({ background: "#ffffff" }) : upright;
   const plain = metadata.depth === "uchar" || metadata.depth === "ushort";

@@ -69,8 +69,6 @@ export interface Table {
 export interface DecodeOptions {
   limits: Limits;
   hdf5Dataset: string;
-  /** Pixels of the shorter edge that are enough: where a decoder has more for less work, it may give fewer. */
-  enoughPixels?: number;
 }
 
 interface FormatBase {
