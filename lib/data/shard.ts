@@ -4,15 +4,15 @@
  * Invariant: a shard under its final name is complete, flushed and never changed again.
  */
 import { createHash } from "node:crypto";
-import { createReadStream, readSync } from "node:fs";
+import { readSync } from "node:fs";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
 import type { InputKind } from "../batch.js";
 import { MedcossError } from "../errors.js";
 import { writing } from "../files.js";
 import { type Dtype, encodeHeader, readHeader } from "../safetensors.js";
 import { type RecordFormat, type RecordView, recordBytes } from "./dataset.js";
+import { GatheredFile } from "./gathered-file.js";
 import type { ShardEntry } from "./store-index.js";
 
 /** Largest shard in bytes. */
@@ -20,6 +20,9 @@ export const SHARD_LIMIT = 2 ** 30;
 
 /** Bytes kept free for the header while the number of records is unknown. */
 const HEADER_BYTES = 512;
+
+/** Bytes read at once. */
+const PIECE_BYTES = 2 ** 20;
 
 const dtypes: Record<RecordFormat["dtype"], Dtype> = {
   u8: "U8",
@@ -54,7 +57,12 @@ function headerFor(kind: InputKind, record: RecordFormat, count: number): Buffer
 /** SHA-256 of a file, in hexadecimal. */
 export async function fileDigest(path: string): Promise<string> {
   const hash = createHash("sha256");
-  await pipeline(createReadStream(path, { highWaterMark: 2 ** 20 }), hash);
+  const piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
+  await using file = await open(path, "r");
+  for (let bytes = 1; bytes > 0; ) {
+    bytes = (await file.read(piece, 0, PIECE_BYTES, null)).bytesRead;
+    hash.update(piece.subarray(0, bytes));
+  }
   return hash.digest("hex");
 }
 
@@ -65,16 +73,17 @@ export class ShardWriter {
   readonly #kind: InputKind;
   readonly #record: RecordFormat;
   readonly #lengths: number[] = [];
-  #shard?: FileHandle;
-  #sources?: FileHandle;
+  readonly #shard: GatheredFile;
+  readonly #sources: GatheredFile;
   #records = 0;
-  #position = HEADER_BYTES;
 
   constructor(folder: string, number: number, kind: InputKind, record: RecordFormat) {
     this.#folder = folder;
     this.#stem = shardStem(number);
     this.#kind = kind;
     this.#record = record;
+    this.#shard = new GatheredFile(this.#partial("safetensors"), HEADER_BYTES);
+    this.#sources = new GatheredFile(this.#partial("sources.jsonl"));
   }
 
   get records(): number {
@@ -93,21 +102,9 @@ export class ShardWriter {
     lines: readonly string[],
     lengths?: ArrayLike<number>,
   ): Promise<void> {
-    const partial = this.#partial("safetensors");
-    await writing(partial, async () => {
-      this.#shard ??= await open(partial, "w");
-      this.#sources ??= await open(this.#partial("sources.jsonl"), "w");
-      for (let done = 0; done < bytes.length; ) {
-        const { bytesWritten } = await this.#shard.write(
-          bytes,
-          done,
-          bytes.length - done,
-          this.#position,
-        );
-        done += bytesWritten;
-        this.#position += bytesWritten;
-      }
-      await this.#sources.appendFile(`${lines.join("\n")}\n`);
+    await writing(this.#partial("safetensors"), async () => {
+      await this.#shard.append(bytes);
+      await this.#sources.append(Buffer.from(`${lines.join("\n")}\n`));
     });
     this.#records += lines.length;
     if (lengths) this.#lengths.push(...Array.from(lengths));
@@ -118,38 +115,27 @@ export class ShardWriter {
     const partial = this.#partial("safetensors");
     const file = `${this.#stem}.safetensors`;
     return writing(join(this.#folder, file), async () => {
-      const shard = this.#shard as FileHandle;
       if (this.#kind === "text") {
-        const lengths = Buffer.from(Int32Array.from(this.#lengths).buffer);
-        await shard.write(lengths, 0, lengths.length, this.#position);
-        this.#position += lengths.length;
+        await this.#shard.append(Buffer.from(Int32Array.from(this.#lengths).buffer));
       }
-      await shard.write(headerFor(this.#kind, this.#record, this.#records), 0, HEADER_BYTES, 0);
-      await shard.sync();
-      await this.#sources?.sync();
-      await this.#close();
+      await this.#shard.finish(headerFor(this.#kind, this.#record, this.#records));
+      await this.#sources.finish();
       const sha256 = await fileDigest(partial);
       await rename(
         this.#partial("sources.jsonl"),
         join(this.#folder, `${this.#stem}.sources.jsonl`),
       );
       await rename(partial, join(this.#folder, file));
-      return { file, records: this.#records, bytes: this.#position, sha256 };
+      return { file, records: this.#records, bytes: this.#shard.length, sha256 };
     });
   }
 
   /** Removes what was written. */
   async abandon(): Promise<void> {
-    await this.#close();
+    await this.#shard.close();
+    await this.#sources.close();
     await rm(this.#partial("safetensors"), { force: true });
     await rm(this.#partial("sources.jsonl"), { force: true });
-  }
-
-  async #close(): Promise<void> {
-    await this.#shard?.close();
-    await this.#sources?.close();
-    this.#shard = undefined;
-    this.#sources = undefined;
   }
 
   #partial(ending: string): string {

@@ -1,4 +1,5 @@
 /** The program of a fuzzing process: decodes a range of a target's inputs. */
+import { beginFile } from "../../lib/data/pack/place.js";
 import { tryInput } from "./target.js";
 
 export interface FuzzRequest {
@@ -18,7 +19,7 @@ export interface FuzzReply {
 async function answer({ target, seed, from, to, folder }: FuzzRequest): Promise<FuzzReply> {
   const reply: FuzzReply = { outcomes: {}, defects: [] };
   for (let index = from; index < to; index++) {
-    process.send?.({ at: index });
+    beginFile(index);
     const { result, defect } = await tryInput(target, seed, index, folder);
     reply.outcomes[result] = (reply.outcomes[result] ?? 0) + 1;
     if (defect !== undefined) reply.defects.push({ index, problem: defect });

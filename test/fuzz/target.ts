@@ -1,12 +1,13 @@
 /**
  * One fuzz target: decodes the mutations of its seeds, as `pack` would, and says what came of each.
  */
+import { readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { decodeSeries } from "../../lib/data/formats/dicom/series.js";
 import { formatFor } from "../../lib/data/formats/index.js";
 import { slideTiles } from "../../lib/data/formats/slide.js";
-import type { DecodeOptions } from "../../lib/data/formats/types.js";
+import { jpegRecord } from "../../lib/data/preprocess/jpeg.js";
 import { MedcossError } from "../../lib/errors.js";
 import { packDefaults } from "../helpers/packing.js";
 import { mutate, randomOf } from "./mutate.js";
@@ -14,7 +15,7 @@ import { type Seed, seeds } from "./seeds.js";
 
 export const targetNames = Object.keys(seeds);
 
-const options: DecodeOptions = packDefaults();
+const options = packDefaults();
 
 async function readTable(path: string): Promise<void> {
   const table = await (await formatFor(path, "text")).decode(path, options);
@@ -28,6 +29,14 @@ async function readSlide(path: string): Promise<void> {
 type Read = (paths: string[]) => Promise<unknown>;
 
 const image: Read = async ([path = ""]) => (await formatFor(path, "image2d")).decode(path, options);
+/** As a whole and at a fraction of its size; then as `pack` does with what is not plain. */
+const jpeg: Read = async ([path = ""]) => {
+  const { limits, preprocessing } = options;
+  for (const shrinkOnLoad of [false, true]) {
+    const wanted = { ...preprocessing.xray, size: 8, shrinkOnLoad };
+    if (!jpegRecord(readFileSync(path), wanted, limits)) return image([path]);
+  }
+};
 const volume: Read = async ([path = ""]) =>
   (await formatFor(path, "volume3d")).decode(path, options);
 const text: Read = ([path = ""]) => readTable(path);
@@ -36,7 +45,8 @@ function readerOf(target: string): Read {
   if (["csv", "tsv", "jsonl", "parquet", "txt"].includes(target)) return text;
   if (target === "slide") return ([path = ""]) => readSlide(path);
   if (target === "series") return (paths) => decodeSeries(paths, options);
-  const flat = ["jpeg", "png", "tiff"].includes(target) || target.startsWith("dicom");
+  if (target === "jpeg") return jpeg;
+  const flat = ["png", "tiff"].includes(target) || target.startsWith("dicom");
   return flat && target !== "dicom-frames" ? image : volume;
 }
 

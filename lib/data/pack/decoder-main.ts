@@ -4,6 +4,7 @@
  * Invariant: it does not outlive the packing process, even where that was killed and a decoder does not come to an end.
  */
 import { Worker } from "node:worker_threads";
+import { beginFile } from "./place.js";
 import type { Answer, Request } from "./protocol.js";
 import { pack, scan } from "./worker.js";
 
@@ -13,20 +14,20 @@ const parent = process.ppid;
 setInterval(() => process.ppid === parent || process.kill(process.pid, "SIGKILL"), 1000);
 `;
 
-const send = (message: Answer | { at: number }) => process.send?.(message);
+/** Under any limit a process of this size is kept; a look for what is left behind takes as long as some small images. */
+const SMALL_BYTES = 100e6;
 
 async function answer(request: Request): Promise<Answer> {
-  const onFile = (at: number) => void send({ at });
-  if ("scan" in request) return { scanned: await scan(request.scan, onFile) };
-  const results = await pack(request.pack, onFile);
+  if ("scan" in request) return { scanned: await scan(request.scan, beginFile) };
+  const results = await pack(request.pack, beginFile);
   return "failed" in results ? results : { results };
 }
 
 process.on("message", (request: Request) => {
   void answer(request).then((reply) => {
     // What files left behind would make the process look too large to be kept.
-    globalThis.gc?.();
-    send(reply);
+    if (process.memoryUsage.rss() > SMALL_BYTES) globalThis.gc?.();
+    process.send?.(reply);
   });
 });
 process.on("disconnect", () => process.exit());

@@ -10,6 +10,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { Place } from "./place.js";
 import type { Answer, Request } from "./protocol.js";
 
 /** Time for a process to start and load its libraries. */
@@ -46,11 +47,11 @@ function inheritedOptions(): string[] {
   return process.execArgv.some((option) => text.test(option)) ? [] : process.execArgv;
 }
 
-function start(program: URL): ChildProcess {
+function start(program: URL, place: Place): ChildProcess {
   return fork(fileURLToPath(program), [], {
     execArgv: [...inheritedOptions(), "--expose-gc", `--max-old-space-size=${HEAP_MEGABYTES}`],
     env: { ...process.env, VIPS_CONCURRENCY: "1", MALLOC_ARENA_MAX: "2" },
-    stdio: ["ignore", "ignore", "pipe", "ipc"],
+    stdio: ["ignore", "ignore", "pipe", "ipc", place.descriptor],
   });
 }
 
@@ -67,19 +68,24 @@ function residentBytes(pid: number): number {
 export class DecoderProcess<Ask extends object = Request, Reply extends object = Answer> {
   /** Whether no file was decoded in it yet. */
   fresh = true;
+  readonly #place = new Place();
   readonly #child: ChildProcess;
-  readonly #ended: Promise<void>;
+  /** With the file that it was at. */
+  readonly #ended: Promise<number | undefined>;
   #alive = true;
   #errors = "";
 
-  /** `program` answers messages of the one type with messages of the other, and tells the files it begins. */
+  /** `program` answers messages of the one type with messages of the other, and says which files it begins. */
   constructor(program = decoder) {
-    this.#child = start(program);
+    this.#child = start(program, this.#place);
     this.#child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       this.#errors = (this.#errors + text).slice(-ERROR_CHARACTERS);
     });
     this.#ended = this.#end().then(() => {
+      const { file } = this.#place;
       this.#alive = false;
+      this.#place.close();
+      return file;
     });
   }
 
@@ -98,29 +104,33 @@ export class DecoderProcess<Ask extends object = Request, Reply extends object =
 
   /** What the process answers, or why it ended. */
   async run(request: Ask, allowed: Allowance): Promise<Outcome<Reply>> {
-    let file: number | undefined;
     let cause: Cause = "crash";
+    let file: number | undefined;
     let deadline = performance.now() + 1000 * (START_SECONDS + allowed.secondsPerFile);
     const end = (why: Cause) => {
       cause = why;
       this.#child.kill("SIGKILL");
     };
     const watch = setInterval(() => {
+      if (!this.#alive) return;
+      if (this.#place.file !== file) {
+        file = this.#place.file;
+        deadline = performance.now() + 1000 * allowed.secondsPerFile;
+      }
       if (this.residentBytes > allowed.memoryBytes) end("memory");
       else if (performance.now() > deadline) end("time");
     }, WATCH_MS);
     let release = () => undefined as undefined;
     const answered = new Promise<Outcome<Reply>>((resolve) => {
-      const onMessage = (message: Reply | { at: number }) => {
-        if (!("at" in message)) return resolve({ answer: message as Reply });
-        file = message.at;
-        deadline = performance.now() + 1000 * allowed.secondsPerFile;
-      };
-      this.#child.on("message", onMessage);
+      const onMessage = (answer: Reply) => resolve({ answer });
+      this.#child.once("message", onMessage);
       release = () => void this.#child.off("message", onMessage);
     });
-    const died = this.#ended.then((): Outcome<Reply> => ({ cause: this.#causeOf(cause), file }));
+    const died = this.#ended.then(
+      (at): Outcome<Reply> => ({ cause: this.#causeOf(cause), file: at }),
+    );
     try {
+      if (this.#alive) this.#place.reset();
       this.#child.send(request, () => undefined);
       return await Promise.race([answered, died]);
     } finally {

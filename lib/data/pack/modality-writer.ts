@@ -4,13 +4,13 @@
  * Invariant: `commit` shows complete sources only. What is appended after the last commit is not in the index and is
  * written over by the next run.
  */
-import type { FileHandle } from "node:fs/promises";
 import type { ResolvedPack } from "../../config/pack.js";
 import { Bitmap } from "../bitmap.js";
 import { recordBytes } from "../dataset.js";
 import { ShardWriter } from "../shard.js";
 import type { ModalityEntry, ShardEntry } from "../store-index.js";
 import type { RecordNote } from "./protocol.js";
+import type { RecordsFile } from "./records-file.js";
 import { hashName, type Known, type Run, type SourceLine } from "./sources.js";
 import { type CaseInfo, chooseValidation } from "./split.js";
 
@@ -62,12 +62,11 @@ export class ModalityWriter {
     return this.#cases.size;
   }
 
-  /** Appends the records that lie in `file` from byte `position` on. */
+  /** Appends the next records of `file`. */
   async append(
     source: PackedSource,
     notes: readonly RecordNote[],
-    file: FileHandle,
-    position: number,
+    file: RecordsFile,
   ): Promise<void> {
     const bytes = recordBytes(this.#entry.record);
     await this.#begin(source.source, notes.length);
@@ -75,13 +74,11 @@ export class ModalityWriter {
       const { writer, cases } = await this.#current();
       const most = Math.max(1, Math.floor(CHUNK_BYTES / bytes));
       const part = notes.slice(done, done + Math.min(most, writer.room));
-      const chunk = Buffer.alloc(part.length * bytes);
-      await file.read(chunk, 0, chunk.length, position + done * bytes);
       const lines = part.map((note) => this.#line(source, note));
       const lengths =
         this.#entry.kind === "text" ? part.map((note) => note.length ?? 0) : undefined;
       await writer.append(
-        chunk,
+        await file.take(part.length * bytes),
         lines.map((line) => JSON.stringify(line)),
         lengths,
       );

@@ -2,17 +2,17 @@
  * Packs the sources of one modality: tasks go to the decoding processes, their records into shards in the order of the
  * files, whatever finishes first; so the store does not depend on the number of processes.
  */
-import { type FileHandle, open, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Recipe, ResolvedPack } from "../../config/pack.js";
 import { MedcossError } from "../../errors.js";
-import { recordBytes } from "../dataset.js";
 import type { ModalityEntry } from "../store-index.js";
 import { keyedName } from "./case-key.js";
 import type { InputFile, Inputs } from "./inputs.js";
 import type { ModalityWriter } from "./modality-writer.js";
 import type { DecoderPool } from "./pool.js";
 import type { FileResult, Settings, Task } from "./protocol.js";
+import { RecordsFile } from "./records-file.js";
 import type { Tally } from "./report.js";
 import type { Known } from "./sources.js";
 
@@ -110,8 +110,7 @@ async function append(
   job: ModalityJob,
   file: InputFile,
   result: FileResult & { status: "packed" },
-  records: FileHandle | undefined,
-  position: number,
+  records: RecordsFile,
 ): Promise<void> {
   const { digest, records: notes, skipped = {}, patient, annotated } = result;
   if (annotated) job.tally.annotated++;
@@ -121,32 +120,28 @@ async function append(
     job.known.sources.delete(file.source);
   }
   for (const [reason, count] of Object.entries(skipped)) job.tally.skip(reason, count);
-  if (!records || notes.length === 0) return;
+  if (notes.length === 0) return;
   const { source, size, side } = file;
   const byPath = patient === undefined || job.config.casePattern !== undefined;
   const name = byPath ? file.case : keyedName(await job.secret(), patient);
   const named = side === "test" ? undefined : side;
-  await job.writer.append(
-    { source, size, digest, case: name, side: named },
-    notes,
-    records,
-    position,
-  );
+  await job.writer.append({ source, size, digest, case: name, side: named }, notes, records);
 }
 
 /** Takes over a task's results in order. */
-async function collect(job: ModalityJob, { task, output, results }: Finished): Promise<void> {
-  const bytes = recordBytes(job.entry.record);
+async function collect(
+  job: ModalityJob,
+  { task, output, results }: Finished,
+  records: RecordsFile,
+): Promise<void> {
   const any = results.some((result) => result.status === "packed" && result.records.length > 0);
-  const records = any ? await open(output, "r") : undefined;
-  let position = 0;
   try {
+    if (any) await records.open(output);
     for (const [i, result] of results.entries()) {
       const file = task.files[i] as InputFile;
       const last = !task.rows || task.rows.part === task.rows.of - 1;
       if (result.status === "packed") {
-        await append(job, file, result, records, position);
-        position += result.records.length * bytes;
+        await append(job, file, result, records);
       } else if (result.status === "rejected") {
         job.tally.reject({ path: file.source, code: result.code, reason: result.reason });
       } else if (result.status === "skipped") job.tally.skip(result.reason);
@@ -154,7 +149,7 @@ async function collect(job: ModalityJob, { task, output, results }: Finished): P
       if (last) job.tally.done++;
     }
   } finally {
-    await records?.close();
+    await records.close();
     await rm(output, { force: true });
   }
 }
@@ -169,6 +164,7 @@ export async function packModality(job: ModalityJob): Promise<void> {
   const tasks = plan(job.recipe, checkSizes(job));
   const ahead = 2 * job.workers + 2;
   const running: Promise<Finished>[] = [];
+  const records = new RecordsFile();
   let next = 0;
   for (let i = 0; i < tasks.length; i++) {
     while (next < tasks.length && running.length < ahead) {
@@ -176,7 +172,7 @@ export async function packModality(job: ModalityJob): Promise<void> {
       next++;
     }
     const finished = await (running.shift() as Promise<Finished>);
-    await collect(job, finished);
+    await collect(job, finished, records);
     job.onProgress();
     if (!endsSource(finished.task)) continue;
     if (job.writer.due) await job.commit();
