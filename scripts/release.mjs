@@ -49,12 +49,23 @@ function checkBinaries() {
   }
 }
 
+/** What npm does not know of, as it lies beside the addon. */
+function jpegComponent() {
+  const library = readFileSync(join(prebuildFolder(root), "libturbojpeg.so.0"), "latin1");
+  const found = /libjpeg-turbo version (\d[\d.]*)/.exec(library)?.[1];
+  if (found === undefined) throw new Error("libturbojpeg.so.0 does not say its version");
+  const licenses = [{ license: { id: "BSD-3-Clause" } }, { license: { id: "IJG" } }];
+  const purl = `pkg:generic/libjpeg-turbo@${found}`;
+  return { type: "library", name: "libjpeg-turbo", version: found, licenses, purl };
+}
+
 /** Everything that `npm install` brings, as CycloneDX. @param {string} folder */
 function writeBillOfMaterials(folder) {
   const args = ["sbom", "--sbom-format=cyclonedx", "--omit=dev", "--package-lock-only"];
   const bill = JSON.parse(run("npm", [...args, "--loglevel=error"]));
   // npm names the root after its folder.
   bill.metadata.component.name = name;
+  bill.components.push(jpegComponent());
   const file = join(folder, `${name}-${version}.cdx.json`);
   writeFileSync(file, `${JSON.stringify(bill, undefined, 2)}\n`);
   return file;

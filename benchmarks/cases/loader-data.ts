@@ -21,7 +21,7 @@ export interface Files {
 const QUALITY = 90;
 /** Files beyond so many repeat earlier ones. */
 const DISTINCT = 512;
-const DISTINCT_LARGE = 24;
+const DISTINCT_LARGE = 32;
 
 /** Noise in [0,1). */
 function noise(n: number): number {
@@ -75,11 +75,38 @@ export async function imageFiles(
   return { files, store, modality };
 }
 
-/** JPEGs of the size of radiographs, not packed. */
-export async function originalFiles(folder: string, count: number): Promise<Files> {
-  const files = join(folder, "originals");
-  await writeJpegs(files, count, DISTINCT_LARGE, [2500, 2048, 1]);
-  return { files, store: join(folder, "originals-store"), modality: "xray" };
+interface OriginalKind {
+  height: number;
+  width: number;
+  channels: 1 | 3;
+  count: number;
+  /** Whether twice a record's edge is left at a half of the size. */
+  shrinks: boolean;
+}
+
+export interface Originals extends OriginalKind, Files {}
+
+/** Radiographs as they come from a scanner and as they are published, and tiles of slides. */
+export const originalKinds: readonly OriginalKind[] = [
+  { height: 2500, width: 2048, channels: 1, count: 384, shrinks: true },
+  { height: 1024, width: 1024, channels: 1, count: 1024, shrinks: true },
+  { height: 512, width: 512, channels: 3, count: 1536, shrinks: false },
+  { height: 224, width: 224, channels: 3, count: 4096, shrinks: false },
+];
+const QUICK_COUNT = 32;
+
+/** JPEGs of one kind, not packed. */
+export async function originalFiles(
+  folder: string,
+  kind: OriginalKind,
+  quick: boolean,
+): Promise<Originals> {
+  const { height, width, channels } = kind;
+  const count = quick ? QUICK_COUNT : kind.count;
+  const name = `${height}x${width}`;
+  const [files, store] = [join(folder, name), join(folder, `${name}-store`)];
+  await writeJpegs(files, count, DISTINCT_LARGE, [height, width, channels]);
+  return { ...kind, count, files, store, modality: channels === 1 ? "xray" : "pathology" };
 }
 
 /** Tiles as the published code keeps them, each a .nii.gz, and the same in a store. */

@@ -11,7 +11,15 @@ import { sparseStore } from "../../test/helpers/generated-store.js";
 import type { Contender, Variant } from "../harness/measure.js";
 import type { Command } from "../harness/worker.js";
 import { ourWorker, peerWorker } from "./commands.js";
-import { type Files, imageFiles, originalFiles, textStore, volumeFiles } from "./loader-data.js";
+import {
+  type Files,
+  imageFiles,
+  type Originals,
+  originalFiles,
+  originalKinds,
+  textStore,
+  volumeFiles,
+} from "./loader-data.js";
 import type { Options } from "./options.js";
 
 export interface LoaderConfiguration extends Files {
@@ -25,6 +33,8 @@ export interface LoaderConfiguration extends Files {
   cores: number;
   /** The peer's library for volumes. */
   reader?: "nibabel" | "SimpleITK";
+  /** Packing: large JPEGs at a fraction of their size. */
+  shrinkOnLoad?: true;
   /** Volumes: mirroring and scaling are left to the native step, as in training. */
   asStored?: true;
 }
@@ -70,18 +80,26 @@ function imageVariant(files: Files, cores: number, batches: number): Variant {
   };
 }
 
-function packVariant(files: Files, cores: number, count: number): Variant {
+/** By ours with and without `shrinkOnLoad`, where the size leaves it something to do. */
+function packVariant(originals: Originals, cores: number): Variant {
+  const { count, height, width, channels, shrinks } = originals;
   const batch = BATCH / 2;
-  const shared = { ...files, task: "pack", channels: 1, batch, cores, workers: cores } as const;
+  const shared = { ...originals, task: "pack", batch, cores, workers: cores } as const;
   const configuration = { ...shared, batches: count / batch };
+  const shrunk = ours({ ...configuration, shrinkOnLoad: true }, "medcoss, shrinkOnLoad");
+  const kind = channels === 1 ? "grey" : "colour";
   return {
-    case: `loader packing 2500x2048 JPEGs, ${cores} core${cores > 1 ? "s" : ""}`,
-    contenders: [ours(configuration), peer("torchvision", configuration)],
+    case: `loader packing ${height}x${width} ${kind} JPEGs, ${cores} core${cores > 1 ? "s" : ""}`,
+    contenders: [
+      ours(configuration),
+      ...(shrinks ? [shrunk] : []),
+      peer("torchvision", configuration),
+    ],
     baseline: "torchvision",
     samplesPerStep: count,
     flopsPerStep: 0,
     agreement,
-    plan: { warmups: 1, rounds: 2 },
+    plan: { warmups: 1, rounds: 3 },
   };
 }
 
@@ -146,16 +164,17 @@ async function sizeVariant(folder: string, batches: number): Promise<Variant> {
 export async function loaderVariants({ threads, quick }: Options): Promise<Variant[]> {
   const folder = mkdtempSync(join(tmpdir(), "medcoss-loader-"));
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
-  const [images, originals, tiles, batches] = quick ? [128, 32, 32, 4] : [512, 384, 64, 16];
+  const [images, tiles, batches] = quick ? [128, 32, 4] : [512, 64, 16];
   const xray = await imageFiles(folder, "xray", images);
   const pathology = await imageFiles(folder, "pathology", images);
-  const large = await originalFiles(folder, originals);
+  const originals: Originals[] = [];
+  for (const kind of originalKinds) originals.push(await originalFiles(folder, kind, quick));
   const volumes = await volumeFiles(folder, tiles);
   const texts = await textStore(folder, images);
   const cores = coreCounts(threads);
   return [
     ...cores.flatMap((n) => [xray, pathology].map((files) => imageVariant(files, n, batches))),
-    ...cores.map((n) => packVariant(large, n, originals)),
+    ...cores.flatMap((n) => originals.map((files) => packVariant(files, n))),
     ...cores.map((n) => volumeVariant(volumes, n, Math.ceil(batches / 4))),
     await sizeVariant(folder, batches),
     ...[xray, volumes, texts].map((files) => waitVariant(files, threads, 16, quick ? 1 : 2)),
@@ -167,7 +186,8 @@ export const loaderMethod = [
   "The peer: DataLoader with PIL and torchvision, as many worker processes as cores; ours: one thread that reads, one native thread per core that crops",
   "Volumes: tiles of int16, to the peer each a .nii.gz; mirrored along three axes and scaled to float32, by ours in JavaScript",
   "`as stored`: int16 voxels with their mirrors as numbers, which is what a training step takes; it mirrors and scales by itself",
-  "Packing with shrinkOnLoad: decoding, resizing and writing a whole store, its processes' start included, beside the DataLoader on the same large JPEGs",
+  "Packing: decoding, resizing and writing a whole store, its processes' start included, beside the DataLoader on the same JPEGs, which it crops at random; by default from whole images, records equal to Pillow's to the byte",
+  "`shrinkOnLoad`: a half or a quarter of an image's edges by libjpeg; rows without it are of the default, and sizes without such a row leave it nothing to do",
   "Waiting: whole steps of the base model in fp32 with AdamW through `stageSteps`; the share is `waitMs` over the time of the steps",
   "Store size: sparse files, so that nothing is read from a disk; the note tells how long opening took",
   "Every contender has the named number of cores by taskset; memory leaves the peer's worker processes out",

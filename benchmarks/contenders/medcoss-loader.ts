@@ -120,17 +120,19 @@ class FromStore implements Contestant {
   }
 }
 
-function packing({ files, cores, channels }: LoaderConfiguration): Contestant {
+function packing(configuration: LoaderConfiguration): Contestant {
+  const { files, cores, channels, modality, shrinkOnLoad } = configuration;
   const folder = mkdtempSync(join(tmpdir(), "medcoss-packed-"));
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
-  const sources = [{ modality: "xray", recipe: "xray" as const, path: files }];
-  const shared = { sources, workers: cores, preprocessing: { xray: { shrinkOnLoad: true } } };
+  const recipe = modality as "xray" | "pathology";
+  const preprocessing = shrinkOnLoad && { preprocessing: { [recipe]: { shrinkOnLoad } } };
+  const shared = { sources: [{ modality, recipe, path: files }], workers: cores, ...preprocessing };
   const out = (number: number) => join(folder, String(number));
   return {
     async check() {
       await pack({ out: out(-1), ...shared });
       await using store = await openStore(out(-1));
-      const records = await firstRecords(store, "xray", CHECKED);
+      const records = await firstRecords(store, modality, CHECKED);
       return moments(await augmentImages(checkedBatch(records, channels, true)));
     },
     async step(number) {

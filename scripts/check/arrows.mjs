@@ -1,6 +1,6 @@
 /**
  * Checks that arrows point down: in native/ (addon, train, model, ops, support) and in lib/ (command line, stages, data,
- * foundations), and that only lib/trainer.ts reaches the addon.
+ * foundations), and that only lib/trainer.ts reaches the addon on LibTorch.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize, relative } from "node:path";

@@ -8,7 +8,7 @@ import { binaries, hasLocalBuild, hasPrebuild, nativeDigest } from "../setup/nat
 /** @param {string} root */
 export const prebuildFolder = (root) => join(root, "prebuilds", `linux-${process.arch}`);
 
-/** Licences of the headers that are compiled in; the libraries themselves come with npm and LibTorch. @param {string} root @param {string} libtorch */
+/** Licences of the headers that are compiled in and of libjpeg-turbo; the other libraries come with npm and LibTorch. @param {string} root @param {string} libtorch */
 function licences(root, libtorch) {
   const site = join(libtorch, "..");
   const info = readdirSync(site).find((name) => /^torch-.*\.dist-info$/.test(name)) ?? "";
@@ -16,6 +16,7 @@ function licences(root, libtorch) {
   const texts = {
     "node-addon-api": join(root, "node_modules/node-addon-api/LICENSE.md"),
     "node-api-headers": join(root, "node_modules/node-api-headers/LICENSE"),
+    "libjpeg-turbo (libturbojpeg.so.0)": join(root, "scripts/release/libjpeg-turbo.txt"),
     "CUDA runtime (headers)": join(site, runtime, "licenses/License.txt"),
     PyTorch: join(site, info, "licenses/LICENSE"),
   };

@@ -3,6 +3,7 @@
  *
  * Invariant: it does not outlive the packing process, even where that was killed and a decoder does not come to an end.
  */
+import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { beginFile } from "./place.js";
 import type { Answer, Request } from "./protocol.js";
@@ -23,16 +24,22 @@ async function answer(request: Request): Promise<Answer> {
   return "failed" in results ? results : { results };
 }
 
+const guard = new Worker(GUARD, { eval: true, execArgv: [], env: {}, stdin: false });
+guard.unref();
+// A decoder that never comes to an end would keep it from starting.
+const guarded = once(guard, "online");
+
 process.on("message", (request: Request) => {
-  void answer(request).then((reply) => {
-    // What files left behind would make the process look too large to be kept.
-    if (process.memoryUsage.rss() > SMALL_BYTES) globalThis.gc?.();
-    process.send?.(reply);
-  });
+  void guarded
+    .then(() => answer(request))
+    .then((reply) => {
+      // What files left behind would make the process look too large to be kept.
+      if (process.memoryUsage.rss() > SMALL_BYTES) globalThis.gc?.();
+      process.send?.(reply);
+    });
 });
 process.on("disconnect", () => process.exit());
 // The terminal's Ctrl-C goes to every process; the packing process decides what becomes of this one.
 process.on("SIGINT", () => undefined).on("SIGTERM", () => undefined);
-new Worker(GUARD, { eval: true, execArgv: [], env: {}, stdin: false }).unref();
 // The packing process may have gone while this one started.
 if (!process.connected) process.exit();
