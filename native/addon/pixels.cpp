@@ -4,7 +4,7 @@
 // Invariant: needs nothing of LibTorch, whose start takes longer than some hundred small images.
 #include <napi.h>
 
-#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <memory>
 #include <stdexcept>
@@ -20,10 +20,14 @@ using medcoss::ImageResizer;
 using medcoss::JpegDecoder;
 using medcoss::Pixels;
 
-// What one image after another is made with; JavaScript calls from one thread only.
-std::unique_ptr<JpegDecoder> decoder;
-std::unique_ptr<ImageResizer> resizer;
-std::vector<uint8_t> grey;
+constexpr int64_t most_edge = 1 << 16;
+constexpr int64_t most_pixels = 1 << 30;
+constexpr int64_t max_safe_integer = 9007199254740991;
+
+// What one image after another is made with, on each thread that has JavaScript.
+thread_local std::unique_ptr<JpegDecoder> decoder;
+thread_local std::unique_ptr<ImageResizer> resizer;
+thread_local std::vector<uint8_t> grey;
 
 // Luma as in ITU-R BT.601, in the arithmetic of lib/data/preprocess/image.ts.
 void to_grey(Pixels& image) {
@@ -37,8 +41,55 @@ void to_grey(Pixels& image) {
   image.channels = 1;
 }
 
-int64_t number(const Napi::Object& options, const char* name) {
-  return options.Get(name).ToNumber().Int64Value();
+// Arguments that are not what lib/native/pixels.ts declares are refused, whoever calls.
+class Arguments {
+ public:
+  explicit Arguments(const Napi::CallbackInfo& info) : info_(info) {}
+
+  Napi::Uint8Array bytes(size_t place, const char* name) const {
+    const Napi::Value value = info_[place];
+    const bool fits =
+        value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array;
+    if (!fits) throw std::invalid_argument(std::string("Expected a Uint8Array for ") + name);
+    return value.As<Napi::Uint8Array>();
+  }
+
+  int64_t channels() const {
+    const int64_t count = integer("channels", 1, 3);
+    if (count == 2) throw std::invalid_argument("Expected 1 or 3 for channels");
+    return count;
+  }
+
+  // From the object that is the second argument.
+  int64_t integer(const char* name, int64_t low, int64_t high) const {
+    const Napi::Value options = info_[1];
+    const Napi::Value value =
+        options.IsObject() ? options.As<Napi::Object>().Get(name) : info_.Env().Undefined();
+    const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : std::nan("");
+    if (number >= low && number <= high && number == std::floor(number)) {
+      return static_cast<int64_t>(number);
+    }
+    throw std::invalid_argument(std::string("Expected another number for ") + name);
+  }
+
+ private:
+  const Napi::CallbackInfo& info_;
+};
+
+template <typename Work>
+Napi::Value guarded(const Napi::CallbackInfo& info, const Work& work) {
+  try {
+    return work(Arguments(info));
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw Napi::Error::New(info.Env(), error.what());
+  }
+}
+
+void check_length(const Napi::Uint8Array& bytes, int64_t wanted, const char* name) {
+  if (static_cast<int64_t>(bytes.ByteLength()) == wanted) return;
+  throw std::invalid_argument(std::string(name) + " has not the length of its shape");
 }
 
 bool is_constant(const Pixels& image) {
@@ -58,53 +109,50 @@ void fill_record(const Pixels& image, int64_t size, int64_t channels, uint8_t* r
   for (int64_t i = size * size - 1; i >= 0; i--) std::memset(record + 3 * i, record[i], 3);
 }
 
-void check_length(const Napi::Uint8Array& bytes, int64_t wanted, const char* name) {
-  if (static_cast<int64_t>(bytes.ByteLength()) == wanted) return;
-  throw Napi::RangeError::New(bytes.Env(), std::string(name) + " has not the length of its shape");
-}
-
 // openJpeg(path)
 Napi::Value OpenJpeg(const Napi::CallbackInfo& info) {
-  try {
+  return guarded(info, [&](const Arguments&) {
     decoder = std::make_unique<JpegDecoder>(info[0].ToString().Utf8Value());
-  } catch (const std::exception& error) {
-    throw Napi::Error::New(info.Env(), error.what());
-  }
-  return info.Env().Undefined();
+    return info.Env().Undefined();
+  });
 }
 
 // stretch(pixels, { height, width, channels, size }): [size,size,channels].
 Napi::Value Stretch(const Napi::CallbackInfo& info) {
-  const auto pixels = info[0].As<Napi::Uint8Array>();
-  const auto options = info[1].As<Napi::Object>();
-  const int64_t channels = number(options, "channels");
-  const int64_t size = number(options, "size");
-  const int64_t height = std::max<int64_t>(number(options, "height"), 1);
-  const int64_t width = std::max<int64_t>(number(options, "width"), 1);
-  check_length(pixels, height * width * channels, "pixels");
-  auto record = Napi::Uint8Array::New(info.Env(), size * size * channels);
-  fill_record({pixels.Data(), height, width, channels}, size, channels, record.Data());
-  return record;
+  return guarded(info, [&](const Arguments& arguments) {
+    const auto pixels = arguments.bytes(0, "pixels");
+    const int64_t channels = arguments.channels();
+    const int64_t size = arguments.integer("size", 1, most_edge);
+    const int64_t height = arguments.integer("height", 1, most_pixels);
+    const int64_t width = arguments.integer("width", 1, most_pixels);
+    check_length(pixels, height * width * channels, "pixels");
+    auto record = Napi::Uint8Array::New(info.Env(), size * size * channels);
+    fill_record({pixels.Data(), height, width, channels}, size, channels, record.Data());
+    return record;
+  });
 }
 
 // jpegRecord(file, { size, channels, mostPixels, enoughPixels }, into): "record" when `into` has
 // it; "constant" for an image of one value; "other" for what the decoder leaves to others.
 Napi::Value JpegRecord(const Napi::CallbackInfo& info) {
-  const auto file = info[0].As<Napi::Uint8Array>();
-  const auto options = info[1].As<Napi::Object>();
-  auto into = info[2].As<Napi::Uint8Array>();
-  const int64_t size = number(options, "size");
-  const int64_t channels = number(options, "channels");
-  const int64_t enough = number(options, "enoughPixels");
-  check_length(into, size * size * channels, "into");
-  const medcoss::JpegWish wish{number(options, "mostPixels"), enough, enough > 0 && channels == 1};
-  const auto answer = [&](const char* word) { return Napi::String::New(info.Env(), word); };
-  auto image = decoder->decode(file.Data(), file.ByteLength(), wish);
-  if (!image) return answer("other");
-  if (is_constant(*image)) return answer("constant");
-  if (image->channels > channels) to_grey(*image);
-  fill_record(*image, size, channels, into.Data());
-  return answer("record");
+  return guarded(info, [&](const Arguments& arguments) {
+    const auto file = arguments.bytes(0, "file");
+    auto into = arguments.bytes(2, "into");
+    const int64_t size = arguments.integer("size", 1, most_edge);
+    const int64_t channels = arguments.channels();
+    const int64_t enough = arguments.integer("enoughPixels", 0, most_pixels);
+    const int64_t most = arguments.integer("mostPixels", 1, max_safe_integer);
+    check_length(into, size * size * channels, "into");
+    if (!decoder) throw std::logic_error("libjpeg-turbo is not open");
+    const auto answer = [&](const char* word) { return Napi::String::New(info.Env(), word); };
+    auto image = decoder->decode(file.Data(), file.ByteLength(),
+                                 {most, enough, enough > 0 && channels == 1});
+    if (!image) return answer("other");
+    if (is_constant(*image)) return answer("constant");
+    if (image->channels > channels) to_grey(*image);
+    fill_record(*image, size, channels, into.Data());
+    return answer("record");
+  });
 }
 
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {

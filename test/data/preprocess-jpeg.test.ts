@@ -111,14 +111,27 @@ t.test("Exif data that make no sense", async (t) => {
   t.equal(isPlainJpeg(withExif("")), false, "none at all");
 });
 
-t.test("the addon: pixels of another shape, a damaged library", async (t) => {
-  const { jpegRecord: fill, stretch } = loadPixels();
+t.test("the addon refuses what does not fit, and a damaged library", async (t) => {
+  const { jpegRecord: fill, openJpeg, stretch } = loadPixels();
   const options = { height: 2, width: 3, channels: 1 as const, size: 4 };
+  const six = new Uint8Array(6).fill(7);
+  t.equal(stretch(six, options)[9], 7);
   t.throws(() => stretch(new Uint8Array(5), options), /length of its shape/);
-  t.throws(() => stretch(new Uint8Array(0), { ...options, height: 0 }), /length of its shape/);
-  t.equal(stretch(new Uint8Array(6).fill(7), options)[9], 7);
+  const changes = { height: [0, 2.5, 2 ** 40], size: [0, 2 ** 17], channels: [0, 2, 4, "1"] };
+  for (const [name, values] of Object.entries(changes)) {
+    for (const value of values) {
+      const other = { ...options, [name]: value } as typeof options;
+      t.throws(() => stretch(six, other), new RegExp(`for ${name}`));
+    }
+  }
+  for (const wrong of [undefined, "", {}, new Float32Array(6), [1]]) {
+    t.throws(() => stretch(wrong as Uint8Array, options), /Uint8Array for pixels/);
+  }
+  t.throws(() => stretch(six, undefined as unknown as typeof options), /for channels/);
   const wish = { size: 9, channels: 1 as const, mostPixels: 9, enoughPixels: 0 };
   t.throws(() => fill(new Uint8Array(9), wish, new Uint8Array(80)), /length of its shape/);
+  t.equal(fill(new Uint8Array(0), wish, new Uint8Array(81)), "other");
+  t.throws(() => openJpeg("/no/such.so"), /no such file/i);
   const damaged = t.testdir({ "medcoss_pixels.node": "x" });
   t.throws(() => loadPixelsFrom(damaged), { code: "E_ADDON_LOAD", message: /pixels.*too short/ });
 });

@@ -10,8 +10,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import t from "tap";
-import { findBinaries, loadBinding } from "../../lib/native/load.js";
+import { findBinaries } from "../../lib/native/folder.js";
 import { findLibtorch } from "../../lib/native/libtorch.js";
+import { loadBinding } from "../../lib/native/load.js";
 import { Trainer } from "../../lib/trainer.js";
 import { key, microOptions, plain, textBatch } from "../helpers/trainer.js";
 
