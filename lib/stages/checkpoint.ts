@@ -119,11 +119,14 @@ export async function readState(folder: string): Promise<CheckpointState | undef
     throw corrupt(folder, error.message, error);
   });
   if (text === undefined) return undefined;
+  let state: Partial<CheckpointState> | null;
   try {
-    const state = JSON.parse(text) as CheckpointState;
-    if (typeof state.step === "number" && typeof state.files === "object") return state;
+    state = JSON.parse(text);
   } catch (error) {
     throw corrupt(folder, `${STATE_FILE} is not JSON`, error);
+  }
+  if (typeof state?.step === "number" && state.files && state.digests && state.configuration) {
+    return state as CheckpointState;
   }
   throw corrupt(folder, `${STATE_FILE} lacks fields`);
 }

@@ -107,7 +107,11 @@ async function verifyRun(
  * Throws E_CHECKPOINT_CORRUPT, E_BUFFER_CORRUPT, E_NO_BUFFER.
  */
 export async function describeRun(path: string, verify: boolean): Promise<RunDescription> {
-  const config = (await recordedConfig(path)) ?? {};
+  const config = await recordedConfig(path);
+  if (config?.model === undefined) {
+    const problem = "its config.json is not that of a run";
+    throw new MedcossError("E_CHECKPOINT_CORRUPT", { path, problem });
+  }
   const planned = (config.stages ?? []) as string[];
   const folders = planned.map((modality, index) => stageFolder(index + 1, modality));
   const summaries = await Promise.all(folders.map((folder) => readSummary(join(path, folder))));

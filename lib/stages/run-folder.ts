@@ -107,11 +107,17 @@ export async function openRunFolder(
   }
 }
 
-/** The summary of a finished stage; undefined while it is not finished. */
+/** The summary of a finished stage; undefined while it is not finished. Throws E_CHECKPOINT_CORRUPT. */
 export async function readSummary(folder: string): Promise<StageResult | undefined> {
   const path = join(folder, SUMMARY_FILE);
   if (!(await exists(path))) return undefined;
-  return JSON.parse(await readFile(path, "utf8"));
+  const text = await readFile(path, "utf8");
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const problem = `${SUMMARY_FILE} is not JSON`;
+    throw new MedcossError("E_CHECKPOINT_CORRUPT", { path: folder, problem }, { cause });
+  }
 }
 
 export async function writeSummary(folder: string, summary: StageResult): Promise<void> {

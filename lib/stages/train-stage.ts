@@ -23,7 +23,7 @@ import {
 } from "./replay.js";
 import { checkRunFolder, openRunFolder, readSummary } from "./run-folder.js";
 import { runStage } from "./run-stage.js";
-import { datasetData, type StageData, streamData } from "./stage-data.js";
+import { type DatasetParts, datasetData, type StageData, streamData } from "./stage-data.js";
 import { checkStart, startOf } from "./start.js";
 import { storeParts, vocabularyOf } from "./store-data.js";
 import type { Hooks, MetricRow, StageResult } from "./types.js";
@@ -50,30 +50,11 @@ async function ownTokenizer(own: Own, kind: string | undefined): Promise<Tokeniz
   return kind === "text" ? loadTokenizer() : undefined;
 }
 
-/** The data of a stage, and the store to close after it. */
+/** The data of a stage, and the stores to close after it. */
 interface Opened {
   data: StageData;
   tokenizer?: Tokenizer;
   close(): Promise<void>;
-}
-
-async function fromStore(path: string, config: Resolved<Own>): Promise<Opened> {
-  const { own, training } = config;
-  const store = await openStore(path);
-  try {
-    const parts = await storeParts(store, own.modality, own.stage);
-    const replay = await openReplay(config, path);
-    const tokenizer = commonTokenizer(await store.tokenizer(), replay.parts);
-    const data = datasetData(parts, training, replay.parts);
-    const close = async () => {
-      await store.close();
-      await replay.close();
-    };
-    return { data, tokenizer, close };
-  } catch (error) {
-    await store.close();
-    throw error;
-  }
 }
 
 /** The records of the buffers that the stage replays; `path` is the store that it trains on, if any. */
@@ -100,6 +81,40 @@ async function openReplay(
   }
 }
 
+/** The data of datasets and of what the stage replays; `path` is the store that it trains on, if any. */
+async function fromDatasets(
+  parts: DatasetParts,
+  tokenizer: Tokenizer | undefined,
+  config: Resolved<Own>,
+  path?: string,
+): Promise<Opened> {
+  const replay = await openReplay(config, path);
+  try {
+    const known = commonTokenizer(tokenizer, replay.parts);
+    const data = datasetData(parts, config.training, replay.parts);
+    return { data, tokenizer: known, close: replay.close };
+  } catch (error) {
+    await replay.close();
+    throw error;
+  }
+}
+
+async function fromStore(path: string, config: Resolved<Own>): Promise<Opened> {
+  const store = await openStore(path);
+  try {
+    const parts = await storeParts(store, config.own.modality, config.own.stage);
+    const opened = await fromDatasets(parts, await store.tokenizer(), config, path);
+    const close = async () => {
+      await store.close();
+      await opened.close();
+    };
+    return { ...opened, close };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
 /** How often a buffer is replayed follows from the batches of an epoch, which a stream does not have. */
 function refuseBuffers({ replay, buffers }: Training): void {
   if (!replay || buffers.length === 0) return;
@@ -114,12 +129,7 @@ async function openData(config: Resolved<Own>): Promise<Opened> {
   const validation = own.validation as Dataset | undefined;
   const tokenizer = await ownTokenizer(own, isDataset(data) ? data.kind : validation?.kind);
   const parts = { modality, stage, validation, tokenizer };
-  if (isDataset(data)) {
-    const replay = await openReplay(config);
-    const own = datasetData({ ...parts, train: data }, training, replay.parts);
-    const known = commonTokenizer(tokenizer, replay.parts);
-    return { data: own, tokenizer: known, close: replay.close };
-  }
+  if (isDataset(data)) return fromDatasets({ ...parts, train: data }, tokenizer, config);
   if (isStream(data)) {
     refuseBuffers(training);
     return { data: streamData(data, parts, training), tokenizer, close: async () => {} };

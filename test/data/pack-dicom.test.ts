@@ -102,6 +102,20 @@ t.test(
   },
 );
 
+t.test("a split table names series by their folders; test series stay out", async (t) => {
+  const path = join(folder, "split");
+  for (const [number, name] of ["p1", "p2", "deep/p3"].entries()) {
+    const one = { "00100020LO": `SECRET-${number}`, "0020000EUI": `1.2.826.0.2.${number}` };
+    for (let i = 0; i < 4; i++) writeDicom(join(path, name, String(i)), sliceElements(i, one));
+  }
+  writeFileSync(join(path, "list.csv"), "case,side\np1,test\np2,val\n");
+  const source = [{ modality: "ct", recipe: "ct" as const, path }];
+  const store = join(folder, "s-split");
+  const result = await pack({ out: store, sources: source, ...common, splitColumn: "side" });
+  const modalities = [{ train: 1, validation: 1, skipped: { "test split": 1 } }];
+  t.match(result, { modalities, warnings: ["ct: 1 file not named by side, for training"] });
+});
+
 t.test("radiographs: MONOCHROME1 is turned, what is no image is skipped", async (t) => {
   const path = join(folder, "xray");
   const size = { size: 4 };

@@ -83,6 +83,7 @@ t.test("a split column decides; test cases stay out", async (t) => {
   const out = join(folder, "s-split");
   const result = await pack({ out, sources, ...small, splitColumn: "side" });
   t.match(result.modalities, [{ train: 2, validation: 1, skipped: { "test split": 1 } }]);
+  t.ok(result.warnings.includes("xray: 1 file not named by side, for training"));
   t.same(await readStore(out, "xray", "validation"), [[1]]);
   const wrong = pack({ out: join(folder, "s-wrong"), sources, ...small, splitColumn: "nothing" });
   await t.rejects(wrong, { code: "E_CONFIG" });

@@ -17,6 +17,8 @@ import {
   type Savable,
   saveCheckpoint,
 } from "../../lib/stages/checkpoint.js";
+import { describeRun } from "../../lib/stages/describe-run.js";
+import { readSummary } from "../../lib/stages/run-folder.js";
 
 const weights = (content: string): Savable => ({
   async save(folder) {
@@ -47,6 +49,16 @@ t.test("the last two are kept", async (t) => {
   t.equal(latest?.path, join(folder, "checkpoint"));
   t.match(latest?.state, { version: 1, ...at(3) });
   t.equal(latest?.state.files["model.safetensors"]?.bytes, 9);
+});
+
+t.test("what another program or a broken disk left is E_CHECKPOINT_CORRUPT", async (t) => {
+  const damaged = t.testdir({ "summary.json": '{"stage":' });
+  await t.rejects(readSummary(damaged), {
+    code: "E_CHECKPOINT_CORRUPT",
+    message: `${damaged} cannot be read as a checkpoint: summary.json is not JSON`,
+  });
+  const foreign = t.testdir({ "config.json": "{}", stages: {} });
+  await t.rejects(describeRun(foreign, false), { code: "E_CHECKPOINT_CORRUPT" });
 });
 
 t.test("an interrupted write is never taken for a checkpoint", async (t) => {
@@ -90,6 +102,11 @@ t.test("damage is found", async (t) => {
     shorter: (folder) => truncateSync(join(folder, "optimizer.safetensors"), 3),
     missing: (folder) => rmSync(join(folder, "model.safetensors")),
     "no JSON": (folder) => truncateSync(join(folder, "state.json"), 20),
+    "no object": (folder) => writeFileSync(join(folder, "state.json"), "null"),
+    "no digests": (folder) => {
+      const { digests: _, ...state } = JSON.parse(readFileSync(join(folder, "state.json"), "utf8"));
+      writeFileSync(join(folder, "state.json"), JSON.stringify(state));
+    },
     "fields missing": (folder) => writeFileSync(join(folder, "state.json"), "{}"),
     "no file": (folder) => {
       rmSync(join(folder, "state.json"));

@@ -3,6 +3,8 @@ import { join } from "node:path";
 import t from "tap";
 import type { Batch } from "../../lib/batch.js";
 import { validationBatches } from "../../lib/data/batches.js";
+import { OpenedStore } from "../../lib/data/opened-store.js";
+import { writeBuffer } from "../../lib/replay/buffer-file.js";
 import { type StageConfig, stageSteps, trainStage } from "../../lib/stages/train-stage.js";
 import {
   microDataset,
@@ -102,6 +104,34 @@ t.test("samples of a stream are those of its batches, whatever the batch size sa
   const out = join(folder, "parts");
   for await (const row of stageSteps({ ...config, out })) if (row.step === 2) break;
   t.equal((await trainStage({ ...config, out, resume: true })).samples, 20);
+});
+
+t.test("stores of what is replayed are closed where the data do not fit", async (t) => {
+  const folder = t.testdir();
+  const store = await microStore(folder);
+  const buffer = join(folder, "buffer.json");
+  const chosen = { modality: "xray", kind: "image2d", method: "random" } as const;
+  const size = { share: 0.5, centreShare: 0.5, clusters: 1, perCluster: 1, width: 1 };
+  const origin = { seed: 0, stage: 1, checkpoint: "0".repeat(64), data: "", from: 13 };
+  const samples = [{ record: 0, cluster: 0, distance: 0 }];
+  const rest = { recordBytes: 1024, centres: Float32Array.of(0), samples };
+  await writeBuffer(buffer, { version: 1, ...chosen, ...size, ...origin, ...rest });
+  const closed = new Set<string>();
+  const { close } = OpenedStore.prototype;
+  t.teardown(() => Object.assign(OpenedStore.prototype, { close }));
+  OpenedStore.prototype.close = async function (this: OpenedStore) {
+    closed.add(this.path);
+    await close.call(this);
+  };
+  const other = await microStore(folder, ["ct"], "other");
+  const base = { modality: "ct", ...training, buffers: [buffer], bufferStore: store };
+  const large = { batchSize: 10, out: join(folder, "run") };
+  const error = { code: "E_BATCH_TOO_LARGE" };
+  await t.rejects(trainStage({ ...base, data: other, ...large }), error);
+  t.same([...closed].sort(), [other, store].sort());
+  closed.clear();
+  await t.rejects(trainStage({ ...base, data: microDataset("volume3d", 9), ...large }), error);
+  t.same([...closed], [store]);
 });
 
 t.test("what does not fit is refused before anything is written", async (t) => {

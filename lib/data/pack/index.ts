@@ -155,6 +155,10 @@ async function packOne(
   const secret = () => caseKey(store, config.caseKey);
   const tools = { scan: pool.scan, secret };
   const inputs = await gatherInputs(sources, config, known, entry.roots, tools);
+  if (inputs.unnamed > 0) {
+    const files = counted(inputs.unnamed, "file");
+    run.warnings.push(`${modality}: ${files} not named by ${config.splitColumn}, for training`);
+  }
   const tally = new Tally();
   for (const [reason, count] of inputs.skipped) tally.skip(reason, count);
   for (const { source, problem } of inputs.problems) {

@@ -10,7 +10,7 @@ import { type PackSource, type ResolvedPack, recipeKinds } from "../../config/pa
 import { MedcossError } from "../../errors.js";
 import type { ModalityEntry } from "../store-index.js";
 import { type FindResult, findFiles } from "./find.js";
-import { groupSeries, type Scan } from "./series.js";
+import { groupSeries, type Scan, seriesFolder } from "./series.js";
 import { hashName, type Known } from "./sources.js";
 import { caseOf, readSplitTables, type Side } from "./split.js";
 
@@ -29,6 +29,8 @@ export interface Inputs {
   roots: ModalityEntry["roots"];
   skipped: Map<string, number>;
   problems: Array<{ source: string; problem: string }>;
+  /** Files that the tables of a split do not name; they are for training. */
+  unnamed: number;
 }
 
 type Roots = ModalityEntry["roots"];
@@ -94,6 +96,11 @@ async function splitLookup(found: FindResult, config: ResolvedPack) {
   throw new MedcossError("E_CONFIG", { field: "splitColumn", problem });
 }
 
+function caseName(relative: string, pattern: RegExp | undefined, config: ResolvedPack): string {
+  const plain = withoutNumbers(caseOf(relative, pattern));
+  return config.hashPaths ? hashName(plain) : plain;
+}
+
 function count(skipped: Map<string, number>, reason: string, by = 1): void {
   skipped.set(reason, (skipped.get(reason) ?? 0) + by);
 }
@@ -126,6 +133,7 @@ export async function gatherInputs(
     roots: structuredClone(oldRoots),
     skipped: new Map(),
     problems: [],
+    unnamed: 0,
   };
   const pattern = config.casePattern === undefined ? undefined : new RegExp(config.casePattern);
   const seen = new Set<string>();
@@ -142,12 +150,13 @@ export async function gatherInputs(
     }
     for (const { path, relative, size, slices } of found.files) {
       const source = sourceName(root, relative, config);
-      const side = sideOfFile?.(relative) ?? (sideOfFile ? "train" : undefined);
+      const named = sideOfFile?.(slices ? seriesFolder(relative) : relative);
+      if (sideOfFile && !named) inputs.unnamed++;
+      const side = named ?? (sideOfFile && "train");
       if (seen.has(source)) count(inputs.skipped, "given twice");
       else if (side === "test") count(inputs.skipped, "test split");
       else {
-        const plain = withoutNumbers(caseOf(relative, pattern));
-        const name = config.hashPaths ? hashName(plain) : plain;
+        const name = caseName(relative, pattern, config);
         const input = { path, source, size, case: name, slices };
         inputs.files.push(side ? { ...input, side } : input);
       }

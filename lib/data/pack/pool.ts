@@ -4,7 +4,9 @@
  * Invariant: every file gets a result. A file that a process died of is rejected; where the process had decoded others
  * before, it is tried once more in a new one, so that no file pays for what another one left behind.
  */
-import { appendFile, readFile, rm } from "node:fs/promises";
+import { createReadStream, createWriteStream, existsSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { pipeline } from "node:stream/promises";
 import type { Limits } from "../../config/pack.js";
 import { MedcossError } from "../../errors.js";
 import { formatBytes } from "../../format.js";
@@ -166,8 +168,9 @@ export class DecoderPool {
   }
 }
 
+/** Moves a part's records behind those before them; a part without records has no file. */
 async function appendFrom(from: string, to: string): Promise<void> {
-  const bytes = await readFile(from).catch(() => undefined);
-  if (bytes) await appendFile(to, bytes);
-  await rm(from, { force: true });
+  if (!existsSync(from)) return;
+  await pipeline(createReadStream(from), createWriteStream(to, { flags: "a" }));
+  await rm(from);
 }
