@@ -3,7 +3,7 @@
  *
  * Invariant: a system error while writing leaves as E_DISK_FULL or E_WRITE with the path concerned.
  */
-import { open, readdir, rename, rm } from "node:fs/promises";
+import { access, open, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { MedcossError } from "./errors.js";
 
@@ -19,6 +19,14 @@ export async function writing<T>(path: string, action: () => Promise<T>): Promis
     if (full.has(code)) throw new MedcossError("E_DISK_FULL", { path }, { cause: error });
     throw new MedcossError("E_WRITE", { path, problem: message }, { cause: error });
   }
+}
+
+/** Whether there is a file or folder of that path. */
+export function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Flushes the entries of a folder, so that a rename in it survives a crash of the machine. */

@@ -1,5 +1,5 @@
 /**
- * The network and its optimiser: one model on one device, one step per call. The only importer of `lib/native`.
+ * The network and its optimiser: one model on one device, one step per call. The only file that reaches the addon.
  *
  * Invariant: calls on a trainer run one at a time in the order they were made; whatever native code throws arrives as
  * a MedcossError with the stack of the call.
@@ -202,6 +202,8 @@ export class Trainer {
   /**
    * One optimiser step. A step whose loss or gradient is not finite changes nothing and says `skipped`. On a CUDA
    * device the next may be asked for before this one is done: it is uploaded while this one runs.
+   *
+   * @throws MedcossError E_ARGUMENT, E_NO_TEACHER for a replay step without a teacher, E_OUT_OF_MEMORY, E_CUDA, E_CLOSED
    */
   trainStep(batch: Batch, key: StepKey, options: StepOptions): Promise<StepResult> {
     return settled(() => this.#native.trainStep(batch, key, options), this.trainStep);
@@ -237,7 +239,11 @@ export class Trainer {
     return settled(() => this.#native.save(directory), this.save);
   }
 
-  /** Restores what `save` wrote, optimiser state included. */
+  /**
+   * Restores what `save` wrote, optimiser state included.
+   *
+   * @throws MedcossError E_NO_CHECKPOINT, E_CHECKPOINT_CORRUPT, E_CHECKPOINT_SHAPE, E_ENCODER_ONLY, E_CLOSED
+   */
   load(directory: string): Promise<void> {
     const load = async () => {
       try {

@@ -43,7 +43,7 @@ const report = z
       .enum(["published", "plain"])
       .default("published")
       .describe("Lower-case words without punctuation, as published, or the text as it is."),
-    minimumWords: whole().default(3).describe("Shorter reports are rejected."),
+    minimumWords: whole().default(3).describe("Shorter reports are left out."),
   })
   .prefault({});
 
@@ -94,7 +94,7 @@ const validation = z
     minimumCases: whole().default(20).describe("With fewer cases none is put aside."),
     keepRecords: whole()
       .default(32)
-      .describe("Records that training keeps at least, whatever the share: one batch."),
+      .describe("Records that training keeps at least, whatever the share."),
   })
   .prefault({});
 

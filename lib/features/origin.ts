@@ -4,7 +4,6 @@
  *
  * Invariant: what the caller says wins over what the checkpoint records.
  */
-import { access } from "node:fs/promises";
 import { dirname, extname } from "node:path";
 import { pytorchEndings } from "../checkpoints/convert.js";
 import { configurationOf, readEncoderConfig } from "../checkpoints/encoder-config.js";
@@ -15,6 +14,7 @@ import { merge, type PlainObject, parseConfig } from "../config/parse.js";
 import { presets } from "../config/presets.js";
 import { pretrainSchema } from "../config/training.js";
 import { MedcossError } from "../errors.js";
+import { exists } from "../files.js";
 import { findModelFile, readState } from "../stages/checkpoint.js";
 import { describeModel } from "../stages/describe.js";
 
@@ -46,12 +46,9 @@ export async function originOf(file: string): Promise<Origin> {
 
 /** The model file that a path means. Throws E_NO_CHECKPOINT, and E_PYTORCH_FILE for one that has to be converted. */
 export async function findOrigin(path: string): Promise<Origin> {
-  const there = await access(path).then(
-    () => true,
-    () => false,
-  );
-  if (there && pytorchEndings.has(extname(path)))
+  if (pytorchEndings.has(extname(path)) && (await exists(path))) {
     throw new MedcossError("E_PYTORCH_FILE", { path });
+  }
   return originOf(await findModelFile(path));
 }
 

@@ -20,7 +20,7 @@ export interface BuildInfo {
   threads: number;
 }
 
-/** One network's dimensions. `input` fixes the sizes of its position tables. */
+/** One network's dimensions. */
 export interface NativeModelSize {
   encoderWidth: number;
   encoderLayers: number;
@@ -126,7 +126,7 @@ export interface NativeReconstruction {
   mask: Uint8Array;
 }
 
-/** What a probe injects in place of draws; shapes as in `shared` generator of golden values. */
+/** What a probe is to compute, and what it injects in place of draws. */
 export interface NativeProbeOptions {
   objective: "plain" | "replay";
   /** Masking noise [B,L]. */

@@ -3,14 +3,12 @@
  *
  * Invariant: a folder named `checkpoint` or `checkpoint.previous` is complete; anything half-written has another name.
  */
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { access, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
 import type { PlainObject } from "../config/parse.js";
+import { fileDigest } from "../data/shard.js";
 import { MedcossError } from "../errors.js";
-import { flushFolder, replaceJson, writing } from "../files.js";
+import { exists, flushFolder, replaceJson, writing } from "../files.js";
 
 export const STATE_FILE = "state.json";
 export const MODEL_FILE = "model.safetensors";
@@ -44,9 +42,7 @@ export interface Savable {
 }
 
 async function digest(path: string): Promise<FileDigest> {
-  const hash = createHash("sha256");
-  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash);
-  return { bytes: (await stat(path)).size, sha256: hash.digest("hex") };
+  return { bytes: (await stat(path)).size, sha256: await fileDigest(path) };
 }
 
 async function flushFile(path: string): Promise<void> {
@@ -57,12 +53,6 @@ async function flushFile(path: string): Promise<void> {
     await handle.close();
   }
 }
-
-const exists = (path: string) =>
-  access(path).then(
-    () => true,
-    () => false,
-  );
 
 /** Writes weights and state into the new folder `folder` and flushes them. */
 async function writeFiles(

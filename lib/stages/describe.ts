@@ -1,12 +1,13 @@
 /**
  * What a checkpoint is, read from headers; weights are read only to verify digests.
  */
-import { access, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { dirname, extname, join } from "node:path";
 import { type Content, contentOf } from "../checkpoints/content.js";
 import { openTensorFile, pytorchEndings } from "../checkpoints/convert.js";
 import { readEncoderConfig } from "../checkpoints/encoder-config.js";
 import { type ModelName, modelNames, models } from "../config/models.js";
+import { exists } from "../files.js";
 import { findModelFile, readState, verifyCheckpoint } from "./checkpoint.js";
 
 export interface CheckpointDescription {
@@ -27,12 +28,6 @@ export interface CheckpointDescription {
   /** True where digests were compared; a mismatch is an error. */
   verified: boolean;
 }
-
-const exists = (path: string) =>
-  access(path).then(
-    () => true,
-    () => false,
-  );
 
 type Shapes = ReadonlyMap<string, readonly number[]>;
 

@@ -7,7 +7,6 @@ import type { Training } from "../config/resolve.js";
 import { buildInfo, configureThreads, Trainer } from "../trainer.js";
 import { packageVersion } from "../version.js";
 
-/** Sets the process's threads and describes it. */
 /** The smallest network there is, to try a device with. */
 const probe = {
   ...{ encoderWidth: 16, encoderLayers: 1, encoderHeads: 1 },
@@ -22,6 +21,7 @@ export async function checkDevice({ device }: Training): Promise<void> {
   await using _trainer = await Trainer.create({ size: probe, device });
 }
 
+/** Sets the process's threads and describes it. */
 export function prepareProcess(training: Training): PlainObject {
   configureThreads(training.threads);
   return {

@@ -4,13 +4,14 @@
  * Invariant: a modality is replayed from one buffer, and never from one of the stage's own modality.
  */
 import { createHash } from "node:crypto";
-import { access, readdir } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Training } from "../config/resolve.js";
 import type { Dataset } from "../data/dataset.js";
 import { openStore, type Store } from "../data/store.js";
 import type { Tokenizer } from "../data/tokenizer.js";
 import { MedcossError } from "../errors.js";
+import { exists } from "../files.js";
 import { BUFFER_FILE, type Buffer, readBuffer, writeBuffer } from "../replay/buffer-file.js";
 import { selectBuffer } from "../replay/build-buffer.js";
 import type { Trainer } from "../trainer.js";
@@ -27,17 +28,11 @@ export interface ReplayParts {
   digest: string;
 }
 
-const hasBuffer = (folder: string) =>
-  access(join(folder, BUFFER_FILE)).then(
-    () => true,
-    () => false,
-  );
-
 /** Folders of a run's stages that hold a buffer. */
 async function buffersOfRun(path: string): Promise<string[]> {
   const folder = join(path, "stages");
   const stages = (await readdir(folder)).sort().map((name) => join(folder, name));
-  const held = await Promise.all(stages.map(hasBuffer));
+  const held = await Promise.all(stages.map((stage) => exists(join(stage, BUFFER_FILE))));
   return stages.filter((_, index) => held[index]);
 }
 

@@ -3,21 +3,19 @@
  *
  * Invariant: one process writes to it; its `config.json` is what every checkpoint in it was trained with.
  */
-import {
-  access,
-  constants,
-  copyFile,
-  mkdir,
-  readdir,
-  readFile,
-  rename,
-  rm,
-} from "node:fs/promises";
+import { constants, copyFile, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type PlainObject, readConfigFile } from "../config/parse.js";
 import { differences } from "../config/resolve.js";
 import { MedcossError } from "../errors.js";
-import { flushFolder, isLeftover, removeLeftovers, replaceJson, writing } from "../files.js";
+import {
+  exists,
+  flushFolder,
+  isLeftover,
+  removeLeftovers,
+  replaceJson,
+  writing,
+} from "../files.js";
 import { type Lock, lockFolder } from "../lock.js";
 import { MODEL_FILE, readState, STATE_FILE } from "./checkpoint.js";
 import type { StageResult } from "./types.js";
@@ -27,12 +25,6 @@ const SUMMARY_FILE = "summary.json";
 /** Folder of a finished run's weights. */
 export const FINAL = "final";
 const MOST_DIFFERENCES = 5;
-
-const exists = (path: string) =>
-  access(path).then(
-    () => true,
-    () => false,
-  );
 
 /** `stages/02-xray`. */
 export function stageFolder(stage: number, modality: string): string {

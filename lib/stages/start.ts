@@ -4,14 +4,14 @@
  * Invariant: a start in PyTorch's form is converted once, into the folder of the run, so that a resumed run starts from
  * the same bytes.
  */
-import { access, mkdir } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { dirname, extname, join } from "node:path";
 import { convert, openRenamed, openTensorFile, pytorchEndings } from "../checkpoints/convert.js";
 import { checkEncoder } from "../checkpoints/encoder.js";
 import { readEncoderConfig } from "../checkpoints/encoder-config.js";
 import { type ModelSize, nativeModelSize } from "../config/models.js";
 import { MedcossError } from "../errors.js";
-import { writing } from "../files.js";
+import { exists, writing } from "../files.js";
 import type { NativeStart } from "../native/types.js";
 import { findModelFile, MODEL_FILE, readState } from "./checkpoint.js";
 
@@ -42,10 +42,7 @@ function renaming(mapPositions: boolean | undefined): (name: string) => string {
 /** The converted start in the folder of a run; undefined before it is there. */
 async function convertedBefore(folder: string): Promise<string | undefined> {
   const target = join(folder, START, MODEL_FILE);
-  return access(target).then(
-    () => target,
-    () => undefined,
-  );
+  return (await exists(target)) ? target : undefined;
 }
 
 async function converted(path: string, { folder, mapPositions }: StartOptions): Promise<string> {

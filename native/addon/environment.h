@@ -20,7 +20,7 @@ class Completion {
   virtual ~Completion() = default;
   // On the JavaScript thread. Not called when the environment is going away.
   virtual void deliver(Napi::Env env) = 0;
-  // On the JavaScript thread instead of `deliver`, when JavaScript can no longer run.
+  // Instead of `deliver`, when JavaScript can no longer run; on its thread or on an executor's.
   virtual void abandon() {}
 };
 
