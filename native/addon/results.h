@@ -10,8 +10,8 @@
 
 namespace medcoss::addon {
 
-// A typed array that takes over the memory of a tensor, converted where its type is another; nothing
-// else may use that tensor. An undefined one gives an empty array.
+// A typed array that takes over the memory of a tensor, converted where its type is another;
+// nothing else may use that tensor. An undefined one gives an empty array.
 Napi::Value to_float32(Napi::Env env, const at::Tensor& values);
 Napi::Value to_float64(Napi::Env env, const at::Tensor& values);
 Napi::Value to_int16(Napi::Env env, const at::Tensor& values);
