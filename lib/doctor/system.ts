@@ -113,7 +113,7 @@ export async function checkHere(path = process.cwd(), least?: number): Promise<C
   return { name, state: "note", found: `${path} cannot be written to; name another with --out` };
 }
 
-/** Shared memory, which Gloo and NCCL need between processes. */
+/** Shared memory, which containers limit; medcoss shares memory within one process only, so little is no problem. */
 export async function checkSharedMemory(folder = "/dev/shm"): Promise<Check> {
   const name = "shared memory";
   if (!existsSync(folder)) return { name, state: "note", found: `there is no ${folder}` };
