@@ -1,17 +1,16 @@
 /** `medcoss buffer`: chooses the samples that later stages replay; joins, shortens and exports such choices. */
 import type { Command } from "commander";
 import type { BufferConfig } from "../config/features.js";
-import { gatherConfig, type PlainObject } from "../config/parse.js";
-import { MedcossError } from "../errors.js";
+import type { PlainObject } from "../config/parse.js";
 import { buildBuffer } from "../features/buffer.js";
 import { type ExportConfig, exportBuffer } from "../features/export.js";
 import { prepareOutput } from "../features/output.js";
 import { type Buffer, readBuffer, writeBuffer } from "../replay/buffer-file.js";
 import { describeBuffer } from "../replay/describe.js";
 import { capBuffer, mergeBuffers } from "../replay/merge.js";
-import { printJson, runCommand } from "./common.js";
+import { numeric, printJson, runCommand } from "./common.js";
 import { printBuffer } from "./inspect-buffer.js";
-import { computeOptions, fieldsOf, networkOptions, numeric, watched } from "./replay.js";
+import { computeOptions, configOf, networkOptions, watched } from "./network.js";
 
 interface Written {
   out: string;
@@ -25,17 +24,9 @@ function show(buffer: Buffer, { out, json }: Written): void {
 }
 
 async function build(options: PlainObject): Promise<void> {
-  const config = await gatherConfig({
-    file: options.config as string | undefined,
-    flags: fieldsOf(options),
-    set: options.set as string[] | undefined,
-  });
-  if (config.out === undefined) {
-    throw new MedcossError("E_CONFIG", { field: "out", problem: "is missing" });
-  }
-  const written = config as unknown as BufferConfig & { out: string };
-  const buffer = await watched((hooks) => buildBuffer(written, hooks));
-  show(buffer, { out: written.out, json: options.json === true });
+  const config = await configOf(options);
+  const buffer = await watched((hooks) => buildBuffer(config as unknown as BufferConfig, hooks));
+  show(buffer, { out: config.out, json: options.json === true });
 }
 
 async function write(buffer: Buffer, written: Written): Promise<void> {

@@ -4,7 +4,7 @@
  * Invariant: results go to stdout, everything else to stderr; only `runCommand` sets an exit code for an error.
  */
 import type { Command } from "commander";
-import { ExitCode, MedcossError } from "../errors.js";
+import { MedcossError } from "../errors.js";
 
 export { counted, formatBytes, formatDuration, formatRate } from "../format.js";
 
@@ -76,9 +76,13 @@ export async function runCommand(action: () => Promise<void>): Promise<void> {
   try {
     await action();
   } catch (error) {
-    process.exitCode = reportError(error) || ExitCode.failed;
+    process.exitCode = reportError(error);
   }
 }
+
+/** A number where the text is one; anything else is left for the schema to refuse. */
+export const numeric = (text: string): number | string =>
+  text.trim() === "" || Number.isNaN(Number(text)) ? text : Number(text);
 
 /** The values of an option that may be repeated. */
 export const collect = (value: string, before: string[] = []): string[] => [...before, value];

@@ -3,15 +3,9 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { type DemoOptions, type DemoResult, runDemo } from "../demo/run.js";
 import type { StageResult } from "../stages/types.js";
-import {
-  formatDuration,
-  type Progress,
-  progress,
-  runCommand,
-  type TableRow,
-  tableLines,
-} from "./common.js";
-import { abortOnSignals, watch } from "./pretrain.js";
+import { formatDuration, runCommand, type TableRow, tableLines } from "./common.js";
+import { watch } from "./pretrain.js";
+import { bars, stopOnSignals } from "./watch.js";
 
 function resultRow(result: StageResult): TableRow {
   const { before, after } = result.validationLoss ?? result.trainingLoss;
@@ -54,31 +48,12 @@ export function resultLines(result: DemoResult, seconds: number): string[] {
   ];
 }
 
-/** A bar that is made anew when the name changes. */
-function bars() {
-  let bar: Progress | undefined;
-  let shown = "";
-  return {
-    update(done: number, total: number, name: string, note = "") {
-      if (name !== shown) bar?.stop();
-      if (name !== shown) bar = progress(total, name);
-      shown = name;
-      bar?.update(done, note);
-    },
-    stop() {
-      bar?.stop();
-      shown = "";
-    },
-  };
-}
-
 /** Runs the demo with bars on stderr and its result on stdout; Ctrl-C saves and stops. */
 export async function showDemo(options: DemoOptions): Promise<void> {
   const started = Date.now();
-  const controller = new AbortController();
+  const { signal, release } = stopOnSignals("this step and saving");
   const files = bars();
-  const watching = watch(controller.signal);
-  const release = abortOnSignals(controller);
+  const watching = watch(signal);
   try {
     const result = await runDemo(options, {
       ...watching.hooks,
@@ -88,7 +63,7 @@ export async function showDemo(options: DemoOptions): Promise<void> {
       },
       onFile: (done, total, modality) => files.update(done, total, modality),
       pack: {
-        signal: controller.signal,
+        signal,
         onProgress: ({ done, files: total, modality, records }) =>
           files.update(done, total, modality, `${records} new records`),
       },
@@ -97,7 +72,7 @@ export async function showDemo(options: DemoOptions): Promise<void> {
     const lines = resultLines(result, (Date.now() - started) / 1000);
     process.stdout.write(`${lines.join("\n")}\n`);
   } catch (error) {
-    if (controller.signal.aborted) process.stderr.write("The same command goes on from there.\n");
+    if (signal.aborted) process.stderr.write("The same command goes on from there.\n");
     throw error;
   } finally {
     files.stop();

@@ -1,24 +1,16 @@
 /** `medcoss embed`: features of a store's records as a NumPy file. */
 import type { Command } from "commander";
 import type { EmbedConfig } from "../config/features.js";
-import { gatherConfig, type PlainObject } from "../config/parse.js";
-import { MedcossError } from "../errors.js";
+import type { PlainObject } from "../config/parse.js";
 import { embed } from "../features/embed.js";
 import { printJson, runCommand } from "./common.js";
-import { computeOptions, fieldsOf, networkOptions, watched } from "./replay.js";
+import { computeOptions, configOf, networkOptions, watched } from "./network.js";
 
 async function run(options: PlainObject): Promise<void> {
-  const config = await gatherConfig({
-    file: options.config as string | undefined,
-    flags: fieldsOf(options),
-    set: options.set as string[] | undefined,
-  });
-  if (config.out === undefined) {
-    throw new MedcossError("E_CONFIG", { field: "out", problem: "is missing" });
-  }
+  const config = await configOf(options);
   const found = await watched((hooks) => embed(config as unknown as EmbedConfig, hooks));
   const { modality, part, samples, width } = found;
-  const names = String(config.out).replace(/\.npy$/, ".jsonl");
+  const names = config.out.replace(/\.npy$/, ".jsonl");
   if (options.json) {
     printJson({ out: config.out, names, modality, part, samples, width });
     return;

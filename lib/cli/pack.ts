@@ -8,12 +8,12 @@ import {
   collect,
   formatDuration,
   formatRate,
-  type Progress,
+  numeric,
   printJson,
   printTable,
-  progress,
   runCommand,
 } from "./common.js";
+import { bars, stopOnSignals } from "./watch.js";
 
 interface Source {
   modality: string;
@@ -65,18 +65,12 @@ function parseSource(text: string): Source {
 
 /** A bar for each modality, one after the other. */
 function showProgress(): { hooks: PackHooks; stop(): void } {
-  let bar: Progress | undefined;
-  let current = "";
+  const { update, stop } = bars();
   const onProgress = ({ modality, done, files, rejected, ...rest }: PackProgress) => {
-    if (modality !== current) {
-      bar?.stop();
-      bar = progress(files, modality);
-      current = modality;
-    }
     const rate = `${rest.records} records, ${formatRate(rest.recordsPerSecond)}/s`;
-    bar?.update(done, rejected > 0 ? `${rate}, ${rejected} rejected` : rate);
+    update(done, files, modality, rejected > 0 ? `${rate}, ${rejected} rejected` : rate);
   };
-  return { hooks: { onProgress }, stop: () => bar?.stop() };
+  return { hooks: { onProgress }, stop };
 }
 
 function printResult({ out, modalities, rejected, warnings }: PackResult): void {
@@ -109,21 +103,6 @@ function printResult({ out, modalities, rejected, warnings }: PackResult): void 
   for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
 }
 
-/** Ctrl-C ends the run after the running files; a second one ends the process. */
-function stopOnInterrupt(): { signal: AbortSignal; release(): void } {
-  const controller = new AbortController();
-  const stop = () => {
-    if (controller.signal.aborted) process.exit(130);
-    process.stderr.write("\nStopping after the running files; once more to stop at once.\n");
-    controller.abort();
-  };
-  process.on("SIGINT", stop).on("SIGTERM", stop);
-  const release = () => {
-    process.off("SIGINT", stop).off("SIGTERM", stop);
-  };
-  return { signal: controller.signal, release };
-}
-
 function noSources(): MedcossError {
   const flags = [...Object.keys(modalityFlags), "source"].map((name) => `--${name}`);
   const problem = `name what to pack with ${flags.join(", ")}`;
@@ -136,7 +115,7 @@ async function run(options: Options): Promise<void> {
   const config = await gatherConfig({ file, flags, set });
   if (config.sources === undefined) throw noSources();
   const { hooks, stop } = showProgress();
-  const { signal, release } = stopOnInterrupt();
+  const { signal, release } = stopOnSignals("the running files");
   try {
     const result = await pack(config as unknown as Parameters<typeof pack>[0], {
       ...hooks,
@@ -185,7 +164,7 @@ export function register(program: Command): void {
     .option("--include-labels", "pack files and folders that look like labels, too")
     .option("--hash-paths", "write digests in place of file and case names")
     .option("--strict", "exit with 1 when a file was rejected")
-    .option("--workers <n>", "decoding processes; by default one per core", Number)
+    .option("--workers <n>", "decoding processes; by default one per core", numeric)
     .option("--config <file>", "JSON file with any field of the configuration")
     .option("--set <key=value>", "any field, such as validation.share=0.2; repeatable", collect)
     .option("--json", "print the result as JSON")

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { gatherConfig, type PlainObject } from "../config/parse.js";
 import type { PretrainInput } from "../config/training.js";
-import { ExitCode } from "../errors.js";
 import { writeLossCurves } from "../pictures/index.js";
 import { type DryRun, dryRun } from "../stages/dry-run.js";
 import { pretrain } from "../stages/pretrain.js";
@@ -13,13 +12,13 @@ import {
   collect,
   formatBytes,
   formatDuration,
-  type Progress,
+  numeric,
   printJson,
   printTable,
-  progress,
   runCommand,
   type TableRow,
 } from "./common.js";
+import { bars, stopOnSignals } from "./watch.js";
 
 interface Options {
   config?: string;
@@ -58,56 +57,32 @@ function configFlags(options: Options): PlainObject {
   return flags;
 }
 
-/** A number where the text is one; anything else is left for the schema to refuse. */
-const numeric = (text: string): number | string =>
-  text.trim() === "" || Number.isNaN(Number(text)) ? text : Number(text);
-
-/** Aborts at the first SIGINT or SIGTERM and ends the process at the second. */
-export function abortOnSignals(controller: AbortController): () => void {
-  const stop = () => {
-    if (controller.signal.aborted) process.exit(ExitCode.interrupted);
-    process.stderr.write("\nStopping after this step and saving; once more to stop at once.\n");
-    controller.abort();
-  };
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, stop);
-  return () => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, stop);
-  };
-}
-
 /** Four places, or four digits where distances of features are small. */
 const formatLoss = (loss: number) => (loss < 0.01 ? loss.toExponential(3) : loss.toFixed(4));
 
-/** A bar for each stage. */
+/** A bar for each stage, and for each phase of its buffer. */
 export function watch(signal: AbortSignal): { hooks: Hooks; stop(): void } {
-  let bar: Progress | undefined;
-  let shown = "";
+  const { update, stop } = bars();
+  let stage = { modality: "", steps: 0 };
   const hooks: Hooks = {
     signal,
-    onStage({ modality, steps, done }) {
-      bar?.stop();
-      if (done > 0) process.stderr.write(`Going on with ${modality} after step ${done}.\n`);
-      bar = progress(steps, modality);
-      shown = modality;
-      bar.update(done);
+    onStage({ done, ...started }) {
+      stop();
+      stage = started;
+      if (done > 0) process.stderr.write(`Going on with ${stage.modality} after step ${done}.\n`);
+      update(done, stage.steps, stage.modality);
     },
     onStep(row) {
       const loss = row.loss === null ? "not finite" : formatLoss(row.loss);
       const rate = `${row.samplesPerSecond.toFixed(1)} samples/s`;
       const what = row.kind === "replay" ? `replay of ${row.modality}` : row.kind;
-      bar?.update(row.step, `${what} loss ${loss}  ${rate}`);
+      update(row.step, stage.steps, stage.modality, `${what} loss ${loss}  ${rate}`);
     },
     onBuffer({ modality, phase, done, total }) {
-      const name = `${modality} ${phase}`;
-      if (shown !== name) {
-        bar?.stop();
-        bar = progress(total, name);
-        shown = name;
-      }
-      bar?.update(done, "for the buffer");
+      update(done, total, `${modality} ${phase}`, "for the buffer");
     },
   };
-  return { hooks, stop: () => bar?.stop() };
+  return { hooks, stop };
 }
 
 const change = ({ before, after }: StageResult["trainingLoss"]) =>
@@ -169,9 +144,8 @@ function printDryRun(plan: DryRun): void {
 }
 
 async function train(config: PretrainInput, json: boolean): Promise<void> {
-  const controller = new AbortController();
-  const release = abortOnSignals(controller);
-  const watching = watch(controller.signal);
+  const { signal, release } = stopOnSignals("this step and saving");
+  const watching = watch(signal);
   try {
     const result = await pretrain(config, watching.hooks);
     watching.stop();

@@ -1,17 +1,13 @@
 /** `medcoss reconstruct`: pictures of what a finished network makes of masked records. */
 import type { Command } from "commander";
 import type { ReconstructConfig } from "../config/features.js";
-import { gatherConfig, type PlainObject } from "../config/parse.js";
+import type { PlainObject } from "../config/parse.js";
 import { reconstruct } from "../features/reconstruct.js";
-import { printJson, runCommand } from "./common.js";
-import { computeOptions, fieldsOf, networkOptions, numeric } from "./replay.js";
+import { numeric, printJson, runCommand } from "./common.js";
+import { computeOptions, configOf, networkOptions } from "./network.js";
 
 async function run(options: PlainObject): Promise<void> {
-  const config = await gatherConfig({
-    file: options.config as string | undefined,
-    flags: fieldsOf(options),
-    set: options.set as string[] | undefined,
-  });
+  const config = await configOf(options);
   const done = await reconstruct(config as unknown as ReconstructConfig);
   for (const warning of done.warnings) process.stderr.write(`Warning: ${warning}\n`);
   if (options.json) return printJson(done);

@@ -1,13 +1,10 @@
 /** What `buffer`, `embed` and `reconstruct` share: the options of a finished network, progress and interruption. */
 import type { Command } from "commander";
-import type { PlainObject } from "../config/parse.js";
-import { ExitCode } from "../errors.js";
+import { gatherConfig, type PlainObject } from "../config/parse.js";
+import { MedcossError } from "../errors.js";
 import type { ReplayHooks } from "../replay/features.js";
-import { collect, type Progress, progress } from "./common.js";
-
-/** A number where the text is one; anything else is left for the schema to refuse. */
-export const numeric = (text: string): number | string =>
-  text.trim() === "" || Number.isNaN(Number(text)) ? text : Number(text);
+import { collect, numeric } from "./common.js";
+import { bars, stopOnSignals } from "./watch.js";
 
 /** Adds the options that choose network and records; `out` is a file or a folder. */
 export function networkOptions(command: Command, out = "--out <file>"): Command {
@@ -38,34 +35,29 @@ export function computeOptions(command: Command, batched = true): Command {
 /** Options that are not fields of the configuration. */
 const notFields = new Set(["config", "set", "json"]);
 
-/** The fields of the configuration among a command's options. */
-export function fieldsOf(options: PlainObject): PlainObject {
-  return Object.fromEntries(Object.entries(options).filter(([name]) => !notFields.has(name)));
+/** The configuration that file, flags and `--set` give. Throws E_CONFIG, also without `out`. */
+export async function configOf(options: PlainObject): Promise<PlainObject & { out: string }> {
+  const named = Object.entries(options).filter(([name]) => !notFields.has(name));
+  const { out, ...config } = await gatherConfig({
+    file: options.config as string | undefined,
+    flags: Object.fromEntries(named),
+    set: options.set as string[] | undefined,
+  });
+  if (out === undefined)
+    throw new MedcossError("E_CONFIG", { field: "out", problem: "is missing" });
+  return { ...config, out: out as string };
 }
 
 /** Runs `action` with a bar for each phase; SIGINT and SIGTERM stop it, a second one ends the process. */
 export async function watched<T>(action: (hooks: ReplayHooks) => Promise<T>): Promise<T> {
-  const controller = new AbortController();
-  const stop = () => {
-    if (controller.signal.aborted) process.exit(ExitCode.interrupted);
-    process.stderr.write("\nStopping after this piece of work; once more to stop at once.\n");
-    controller.abort();
-  };
-  for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, stop);
-  let bar: Progress | undefined;
-  let current = "";
-  const onProgress: ReplayHooks["onProgress"] = ({ phase, done, total }) => {
-    if (phase !== current) {
-      bar?.stop();
-      bar = progress(total, phase);
-      current = phase;
-    }
-    bar?.update(done);
-  };
+  const { signal, release } = stopOnSignals("this piece of work");
+  const { update, stop } = bars();
+  const onProgress: ReplayHooks["onProgress"] = ({ phase, done, total }) =>
+    update(done, total, phase);
   try {
-    return await action({ signal: controller.signal, onProgress });
+    return await action({ signal, onProgress });
   } finally {
-    bar?.stop();
-    for (const name of ["SIGINT", "SIGTERM"] as const) process.off(name, stop);
+    stop();
+    release();
   }
 }
