@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <utility>
 
 #include "support/threads.h"
 
@@ -15,6 +16,9 @@ namespace {
 constexpr auto watch_interval = std::chrono::microseconds(50);
 
 std::atomic<int64_t> configured_threads{0};
+
+// Jobs of all executors that wait or run, or after which an executor looks.
+std::atomic<int64_t> at_work{0};
 
 // OpenMP keeps its thread count per calling thread, so each executor takes over the configured one
 // by itself.
@@ -38,6 +42,7 @@ bool Executor::post(Job job) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (ending_) return false;
   jobs_.push_back(std::move(job));
+  ++at_work;
   wake_.notify_one();
   return true;
 }
@@ -46,6 +51,7 @@ bool Executor::finish(Job last) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (ending_) return false;
   jobs_.push_back(std::move(last));
+  ++at_work;
   ending_ = true;
   wake_.notify_one();
   return true;
@@ -56,6 +62,7 @@ void Executor::abandon() {
   const std::lock_guard<std::mutex> lock(mutex_);
   ending_ = true;
   dropped.swap(jobs_);
+  at_work -= static_cast<int64_t>(dropped.size());
   wake_.notify_one();
 }
 
@@ -70,7 +77,12 @@ void Executor::wait(std::unique_lock<std::mutex>& lock) {
   if (!jobs_.empty() || ending_) return;
   // `wait` binds to GLIBCXX_3.4.30, which RHEL 9 lacks; `wait_until` does not.
   const auto now = std::chrono::steady_clock::now();
-  wake_.wait_until(lock, watched ? now + watch_interval : now + std::chrono::hours(1));
+  if (watched) {
+    wake_.wait_until(lock, now + watch_interval);
+    return;
+  }
+  at_work -= std::exchange(ended_, 0);
+  wake_.wait_until(lock, now + std::chrono::hours(1));
 }
 
 bool Executor::take(Job* job) {
@@ -86,8 +98,14 @@ void Executor::run() {
   for (Job job; take(&job); job = nullptr) {
     apply_threads();
     job();
+    ++ended_;
   }
   while (watch_ && watch_()) std::this_thread::sleep_for(watch_interval);
+  at_work -= ended_;
+}
+
+bool any_at_work() {
+  return at_work.load() > 0;
 }
 
 void configure_threads(int64_t count) {

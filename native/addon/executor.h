@@ -50,10 +50,14 @@ class Executor {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Job> jobs_;
-  Watch watch_;  // touched on the thread only
+  Watch watch_;        // touched on the thread only
+  int64_t ended_ = 0;  // jobs not yet taken off what is at work; on the thread only
   bool ending_ = false;
   std::thread thread_;
 };
+
+// Whether any executor of the process has a job, or looks after work.
+bool any_at_work();
 
 // Sets how many threads LibTorch uses for one operation, for every executor of the process from its
 // next job on.
