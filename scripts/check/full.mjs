@@ -1,7 +1,7 @@
 /**
- * The checks that take too long for every change: all fuzz targets with many inputs, the package on a bare machine under
- * four releases of Node.js, the documentation's site. The last line is `N passed, N failed`; an input that failed is in
- * build/fuzz/, under its target, seed and number.
+ * The checks that take too long for every change: all fuzz targets with many inputs, native tests under sanitizers, the
+ * package on a bare machine under four releases of Node.js, the documentation's site. The last line is
+ * `N passed, N failed`; an input that failed is in build/fuzz/, under its target, seed and number.
  *
  *   node scripts/check/full.mjs                          everything, with 20,000 inputs over all targets
  *   node scripts/check/full.mjs --report FILE            the same; what it says goes into a Markdown file, too
@@ -102,6 +102,8 @@ function run(name, [program = "", ...args]) {
 async function main() {
   await fuzzAll();
   if (values.target === undefined) {
+    const sanitize = [process.execPath, "scripts/check/sanitize.mjs"];
+    run("addresses and undefined behaviour", sanitize);
     run("release", [process.execPath, "scripts/release.mjs", "--dirty"]);
     const releases = ["--demo", "--node", "20,22,24,26"];
     run("bare machine", [process.execPath, "scripts/check/bare.mjs", ...releases]);
