@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A run on a Slurm cluster that survives its time limit: Slurm sends SIGTERM two minutes before the end, the run saves and
-# exits with 130, and the job puts itself back into the queue. Submit with: sbatch deploy/slurm.sh STORE RUN
+# exits with 130, and the job puts itself back into the queue. Submit from the folder in which medcoss is installed:
+#   sbatch node_modules/medcoss/deploy/slurm.sh STORE RUN
 #SBATCH --job-name=medcoss
 #SBATCH --nodes=1
 #SBATCH --ntasks=1
@@ -15,7 +16,9 @@ set -euo pipefail
 store=$1
 run=$2
 
-npx medcoss pretrain --store "$store" --out "$run" --model base --batch-size 64 \
+# Not by npx, which ends at a signal and does not hand it on.
+PATH="$PWD/node_modules/.bin:$PATH"
+medcoss pretrain --store "$store" --out "$run" --model base --batch-size 64 \
   --threads "${SLURM_CPUS_PER_TASK:-16}" --resume &
 training=$!
 trap 'kill -TERM "$training"' TERM

@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import { resolve } from "node:path";
 import t from "tap";
 import { parse } from "yaml";
 import { runCommandLine } from "../helpers/command.js";
@@ -27,7 +28,7 @@ t.test("the Kubernetes Job is one, and its arguments are the command's", async (
 
 t.test("the Slurm script is valid shell, and its arguments are the command's", async (t) => {
   execFileSync("bash", ["-n", "deploy/slurm.sh"]);
-  const [, command = ""] = /npx medcoss ((?:.*\\\n)*.*) &$/m.exec(read("slurm.sh")) ?? [];
+  const [, command = ""] = /^medcoss ((?:.*\\\n)*.*) &$/m.exec(read("slurm.sh")) ?? [];
   const words = command
     .replaceAll("\\\n", " ")
     .replace('"$store"', "none")
@@ -39,11 +40,16 @@ t.test("the Slurm script is valid shell, and its arguments are the command's", a
 
 t.test("the Slurm script lets a run save, and puts the job back", async (t) => {
   const folder = t.testdir({
-    npx: '#!/bin/sh\ntrap "sleep 0.2; echo saved >> $LOG; exit 130" TERM\necho ready >> $LOG\nwhile :; do sleep 0.05; done\n',
+    node_modules: { ".bin": {} },
     scontrol: '#!/bin/sh\necho "$@" >> $LOG\n',
   });
-  execFileSync("chmod", ["+x", `${folder}/npx`, `${folder}/scontrol`]);
-  const script = `bash deploy/slurm.sh STORE RUN & job=$!
+  const program = `${folder}/node_modules/.bin/medcoss`;
+  writeFileSync(
+    program,
+    '#!/bin/sh\ntrap "sleep 0.2; echo saved >> $LOG; exit 130" TERM\necho ready >> $LOG\nwhile :; do sleep 0.05; done\n',
+  );
+  execFileSync("chmod", ["+x", program, `${folder}/scontrol`]);
+  const script = `bash ${resolve("deploy/slurm.sh")} STORE RUN & job=$!
     until grep -q ready "$LOG" 2>/dev/null; do sleep 0.05; done
     kill -TERM $job; wait $job; echo "code $?" >> "$LOG"`;
   const log = `${folder}/log`;
@@ -53,7 +59,7 @@ t.test("the Slurm script lets a run save, and puts the job back", async (t) => {
     LOG: log,
     SLURM_JOB_ID: "7",
   };
-  execFileSync("bash", ["-c", script], { env });
+  execFileSync("bash", ["-c", script], { env, cwd: folder });
   t.same(readFileSync(log, "utf8").split("\n"), ["ready", "saved", "requeue 7", "code 130", ""]);
 });
 
