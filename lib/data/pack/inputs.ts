@@ -35,6 +35,10 @@ export interface Inputs {
 
 type Roots = ModalityEntry["roots"];
 
+function noInputs(roots: Roots): Inputs {
+  return { files: [], roots, skipped: new Map(), problems: [], unnamed: 0 };
+}
+
 /** Whether at least half of a root's known files are in the folder, of the same size. */
 function isMoved(name: string, found: FindResult, known: Known, config: ResolvedPack): boolean {
   const matches = found.files.filter(({ relative, size }) => {
@@ -128,13 +132,7 @@ export async function gatherInputs(
   oldRoots: Roots,
   tools: SeriesTools,
 ): Promise<Inputs> {
-  const inputs: Inputs = {
-    files: [],
-    roots: structuredClone(oldRoots),
-    skipped: new Map(),
-    problems: [],
-    unnamed: 0,
-  };
+  const inputs = noInputs(structuredClone(oldRoots));
   const pattern = config.casePattern === undefined ? undefined : new RegExp(config.casePattern);
   const seen = new Set<string>();
   const taken = new Set<string>();
