@@ -7,10 +7,10 @@ import { models } from "../../lib/config/models.js";
 import { augmentImages } from "../../lib/data/augment-images.js";
 import { type BatchSource, prefetch, trainingBatches } from "../../lib/data/batches.js";
 import { allocateView, recordSize } from "../../lib/data/dataset.js";
-import { pack } from "../../lib/data/pack/index.js";
 import { openStore, type Store } from "../../lib/data/store.js";
 import { stageSteps } from "../../lib/stages/train-stage.js";
 import { configureThreads } from "../../lib/trainer.js";
+import { packageRoot } from "../../lib/version.js";
 import type { LoaderConfiguration } from "../cases/loader.js";
 import type { Outcome } from "../harness/measure.js";
 import { type Contestant, serve, timed } from "./serve.js";
@@ -120,7 +120,10 @@ class FromStore implements Contestant {
   }
 }
 
-function packing(configuration: LoaderConfiguration): Contestant {
+/** By the compiled package: decoding processes started from the sources would compile them each. */
+async function packing(configuration: LoaderConfiguration): Promise<Contestant> {
+  const compiled = join(packageRoot(), "dist/data/pack/index.js");
+  const { pack }: typeof import("../../lib/data/pack/index.js") = await import(compiled);
   const { files, cores, channels, modality, shrinkOnLoad } = configuration;
   const folder = mkdtempSync(join(tmpdir(), "medcoss-packed-"));
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }));

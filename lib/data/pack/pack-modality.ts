@@ -17,7 +17,11 @@ import type { Tally } from "./report.js";
 import type { Known } from "./sources.js";
 
 /** Files of one task: many small ones together, so that the processes are not kept waiting for messages. */
-const IMAGES_PER_TASK = 16;
+const LEAST_PER_TASK = 16;
+const MOST_PER_TASK = 64;
+/** With fewer tasks some processes would wait for others in the end. */
+const TASKS_PER_WORKER = 4;
+const TASK_BYTES = 2 ** 21;
 /** Tables over this size are shared among processes. */
 const TABLE_PART_BYTES = 2 ** 20;
 const TABLE_PARTS = 16;
@@ -49,17 +53,31 @@ interface PlannedTask {
   rows?: Task["rows"];
 }
 
-function plan(recipe: Recipe, files: readonly InputFile[]): PlannedTask[] {
+/** In their order, until a task has enough to do. */
+function planImages(files: readonly InputFile[], workers: number): PlannedTask[] {
+  const share = Math.ceil(files.length / (TASKS_PER_WORKER * workers));
+  const most = Math.max(LEAST_PER_TASK, Math.min(MOST_PER_TASK, share));
+  const tasks: PlannedTask[] = [];
+  let bytes = 0;
+  for (const file of files) {
+    const last = tasks.at(-1)?.files;
+    const room = last && last.length < (bytes < TASK_BYTES ? most : LEAST_PER_TASK);
+    bytes = room ? bytes + file.size : file.size;
+    if (room) last.push(file);
+    else tasks.push({ files: [file] });
+  }
+  return tasks;
+}
+
+function plan(recipe: Recipe, files: readonly InputFile[], workers: number): PlannedTask[] {
   if (recipe === "report" && !files.every(({ path }) => /\.txt$/i.test(path))) {
     return files.flatMap((file) => {
       const of = Math.min(TABLE_PARTS, Math.max(1, Math.ceil(file.size / TABLE_PART_BYTES)));
       return Array.from({ length: of }, (_, part) => ({ files: [file], rows: { part, of } }));
     });
   }
-  const each = recipe === "ct" || recipe === "mri" ? 1 : IMAGES_PER_TASK;
-  const tasks: PlannedTask[] = [];
-  for (let i = 0; i < files.length; i += each) tasks.push({ files: files.slice(i, i + each) });
-  return tasks;
+  if (recipe === "ct" || recipe === "mri") return files.map((file) => ({ files: [file] }));
+  return planImages(files, workers);
 }
 
 /** Time allowed for one file of a task. */
@@ -161,7 +179,7 @@ function endsSource(task: PlannedTask): boolean {
 
 /** Packs everything; stops after the running task when the signal asks for it. */
 export async function packModality(job: ModalityJob): Promise<void> {
-  const tasks = plan(job.recipe, checkSizes(job));
+  const tasks = plan(job.recipe, checkSizes(job), job.workers);
   const ahead = 2 * job.workers + 2;
   const running: Promise<Finished>[] = [];
   const records = new RecordsFile();

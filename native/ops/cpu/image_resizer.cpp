@@ -13,6 +13,8 @@ namespace medcoss {
 namespace {
 
 constexpr double filter_radius = 2;
+// Rows that are turned at once: with the width of a radiograph they stay in the cache.
+constexpr int64_t strip = 64;
 
 // Keys' cubic with a = -0.5.
 double cubic(double x) {
@@ -116,16 +118,27 @@ void ImageResizer::rows_first(const uint8_t* corner, int64_t pitch, int64_t widt
 
 void ImageResizer::blend_across(const uint8_t* in, int64_t pitch, int64_t height, int64_t width,
                                 bool flip) {
+  const int64_t row = size_ * channels_;
+  narrow_.resize(height * row);
+  // The last strip begins early enough to be whole.
+  for (int64_t y = 0; y < height; y += strip) {
+    const int64_t top = std::max<int64_t>(std::min(y, height - strip), 0);
+    blend_strip(in + top * pitch, pitch, std::min(height, strip), width, flip,
+                narrow_.data() + top * row);
+  }
+}
+
+void ImageResizer::blend_strip(const uint8_t* in, int64_t pitch, int64_t height, int64_t width,
+                               bool flip, uint8_t* out) {
   const int64_t column = height * channels_;
   turned_.resize(width * column);
   blended_.resize(size_ * column);
-  narrow_.resize(size_ * column);
   transpose_bytes(in, pitch, height, width * channels_, turned_.data());
   for (int64_t x = 0; x < size_; x++) {
     const int64_t place = flip ? size_ - 1 - x : x;
     blend_rows(across_.input(x, turned_.data(), column), column, blended_.data() + place * column);
   }
-  transpose_bytes(blended_.data(), height, size_ * channels_, height, narrow_.data());
+  transpose_bytes(blended_.data(), height, size_ * channels_, height, out);
 }
 
 template void ImageResizer::resize(const uint8_t*, int64_t, const PixelBox&, bool, uint8_t*);

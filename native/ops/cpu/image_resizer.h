@@ -61,6 +61,8 @@ class ImageResizer {
   void rows_first(const uint8_t* corner, int64_t pitch, int64_t width, bool flip, Out* out);
   // [height][width] -> [height][size] in `narrow_`.
   void blend_across(const uint8_t* in, int64_t pitch, int64_t height, int64_t width, bool flip);
+  void blend_strip(const uint8_t* in, int64_t pitch, int64_t height, int64_t width, bool flip,
+                   uint8_t* out);
 
   int64_t channels_, size_;
   ResizeTaps down_, across_;
