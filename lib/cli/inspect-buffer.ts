@@ -1,5 +1,5 @@
 /** The part of `medcoss inspect` that is about replay buffers. */
-import { open } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { BUFFER_FILE, readBuffer } from "../replay/buffer-file.js";
 import { type BufferDescription, describeBuffer } from "../replay/describe.js";
@@ -20,7 +20,7 @@ async function looksLikeBuffer(path: string): Promise<boolean> {
 
 /** Describes a `.json` file that is a buffer, or is named as one; undefined for any other. */
 export async function describeIfBuffer(path: string): Promise<BufferDescription | undefined> {
-  if (!path.endsWith(".json")) return undefined;
+  if (!path.endsWith(".json") || !(await stat(path)).isFile()) return undefined;
   const named = basename(path) === BUFFER_FILE;
   if (!named && !(await looksLikeBuffer(path))) return undefined;
   return describeBuffer(path, await readBuffer(path));

@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import { convert } from "../../lib/checkpoints/convert.js";
@@ -89,6 +89,9 @@ t.test("encoders alone and PyTorch files", async (t) => {
 
 t.test("stores are described, what is missing is said", async (t) => {
   const folder = t.testdir();
+  const named = join(folder, "named.json");
+  mkdirSync(named);
+  t.match(await runCommandLine(["inspect", named]), { code: 1, stderr: /^E_FILE_UNSUPPORTED: / });
   const store = await microStore(folder);
   t.match(await runCommandLine(["inspect", store]), { code: 0, stdout: /xray/ });
   writeFileSync(join(folder, "config.json"), "{}");
