@@ -39,13 +39,16 @@ const kinds = {
       ],
       ...["kmeans", "life-cycle", "random", "resample", "teardown", "worker"],
     ].map((name) => `test/native/${name}.`),
-    more: ["test/native/resample-oracles", "test/training/", "test/safetensors"],
+    more: [
+      ...["test/native/resample-oracles", "test/safetensors", "test/training/fused-blocks"],
+      ...["test/training/gradients", "test/training/save-load", "test/training/skipped-step"],
+    ],
   },
   thread: {
     runtime: "libtsan.so",
-    // OpenMP's threads meet in ways that the sanitizer cannot see: one for each operation.
+    // OpenMP's threads meet in ways that the sanitizer cannot see: one for each operation. process.exit() joins none.
     options: {
-      TSAN_OPTIONS: "ignore_noninstrumented_modules=1:report_signal_unsafe=0",
+      TSAN_OPTIONS: "ignore_noninstrumented_modules=1:report_signal_unsafe=0:report_thread_leaks=0",
       OMP_NUM_THREADS: "1",
     },
     tests: ["life-cycle", "teardown", "worker"].map((name) => `test/native/${name}.`),
