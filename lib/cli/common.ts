@@ -47,15 +47,31 @@ const systemProblems: Record<string, string> = {
   EISDIR: "it is a folder",
 };
 
+/** System calls that only look. */
+const readingCalls = new Set([
+  "access",
+  "lstat",
+  "read",
+  "readlink",
+  "realpath",
+  "scandir",
+  "stat",
+]);
+
 /** Any thrown value as an error of the registry. */
 export function toMedcossError(error: unknown): MedcossError {
   if (error instanceof MedcossError) return error;
   const problem = error instanceof Error ? error.message : String(error);
-  const { code, path = "the output" } = (error ?? {}) as NodeJS.ErrnoException;
+  const { code, path: named, syscall = "" } = (error ?? {}) as NodeJS.ErrnoException;
+  const path = named ?? "the output";
   if (code === "ENOSPC" || code === "EDQUOT") {
     return new MedcossError("E_DISK_FULL", { path }, { cause: error });
   }
   const known = code ? systemProblems[code] : undefined;
+  if (known && readingCalls.has(syscall)) {
+    const what = named === undefined ? known : `${known} (${named})`;
+    return new MedcossError("E_FILE_UNREADABLE", { problem: what }, { cause: error });
+  }
   if (known) return new MedcossError("E_WRITE", { path, problem: known }, { cause: error });
   return new MedcossError("E_INTERNAL", { problem }, { cause: error });
 }

@@ -115,6 +115,10 @@ export async function readState(folder: string): Promise<CheckpointState | undef
   } catch (error) {
     throw corrupt(folder, `${STATE_FILE} is not JSON`, error);
   }
+  if (typeof state?.version === "number" && state.version !== STATE_VERSION) {
+    const problem = `${STATE_FILE} has version ${state.version}, this release reads ${STATE_VERSION}`;
+    throw corrupt(folder, problem);
+  }
   if (typeof state?.step === "number" && state.files && state.digests && state.configuration) {
     return state as CheckpointState;
   }

@@ -58,6 +58,8 @@ t.test("thrown values become errors of the registry", async (t) => {
   t.equal(toMedcossError(own), own);
   t.match(toMedcossError(system("ENOSPC")), { code: "E_DISK_FULL", values: { path: "/p" } });
   t.match(toMedcossError(system("EACCES")), { code: "E_WRITE", exitCode: 1 });
+  const read = Object.assign(system("EACCES"), { syscall: "scandir" });
+  t.match(toMedcossError(read), { code: "E_FILE_UNREADABLE", message: /denied \(\/p\)/ });
   t.match(toMedcossError(new TypeError("a bug")), { code: "E_INTERNAL", message: /a bug/ });
   t.match(toMedcossError("text"), { code: "E_INTERNAL" });
   t.match(toMedcossError(undefined), { code: "E_INTERNAL" });

@@ -107,6 +107,10 @@ t.test("damage is found", async (t) => {
       const { digests: _, ...state } = JSON.parse(readFileSync(join(folder, "state.json"), "utf8"));
       writeFileSync(join(folder, "state.json"), JSON.stringify(state));
     },
+    "another version": (folder) => {
+      const state = JSON.parse(readFileSync(join(folder, "state.json"), "utf8"));
+      writeFileSync(join(folder, "state.json"), JSON.stringify({ ...state, version: 2 }));
+    },
     "fields missing": (folder) => writeFileSync(join(folder, "state.json"), "{}"),
     "no file": (folder) => {
       rmSync(join(folder, "state.json"));

@@ -292,8 +292,7 @@ export async function pack(input: PackConfig, hooks: PackHooks = {}): Promise<Pa
   try {
     return await packInto(store, config, groups, hooks);
   } finally {
-    await takeBack(store, groups.keys());
-    await lock.release();
+    await takeBack(store, groups.keys()).finally(() => lock.release());
     if (made !== undefined) await removeIfEmpty(store);
   }
 }
