@@ -26,7 +26,10 @@ void on_process_exit(const Napi::CallbackInfo&) {
   on_exit(end_at_once, nullptr);
 }
 
+// In the main thread alone: `exit` of a worker ends no process, and the addon may leave memory with
+// it.
 void listen_for_exit(Napi::Env env) {
+  if (gettid() != getpid()) return;
   const Napi::Value process = env.Global().Get("process");
   if (!process.IsObject()) return;
   const auto on = process.As<Napi::Object>().Get("on").As<Napi::Function>();

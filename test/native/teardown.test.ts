@@ -102,24 +102,42 @@ t.test("a worker that is done ends by itself once its calls are", async (t) => {
   t.equal(code, 0);
 });
 
-t.test("a process ends while it is busy", async (t) => {
+/** JavaScript that brings the addon into a process that has nothing of ours. */
+function opening(): string {
   const libraries = ["libc10.so", "libtorch_cpu.so"].map((name) =>
     join(findLibtorch().path, "lib", name),
   );
-  const opening = `
+  return `
     require(${JSON.stringify(join(findBinaries(), "medcoss_loader.node"))}).preload(${JSON.stringify(libraries)});
     const addon = require(${JSON.stringify(addon())});
     const words = { kind: "text", ids: Int32Array.of(5, 6, 7), lengths: Int32Array.of(3), labels: Int32Array.of(-100, 6, -100) };
     const given = { options: ${JSON.stringify(microOptions())}, batch: words, step: ${JSON.stringify(plain)} };`;
+}
+
+/** Exit code, signal and errors of a process that runs `code`. */
+async function end(code: string): Promise<unknown[]> {
+  const child = execFile(process.execPath, ["-e", code]);
+  let stderr = "";
+  child.stderr?.on("data", (text: string) => {
+    stderr += text;
+  });
+  return [...(await once(child, "close")), stderr];
+}
+
+t.test("a process ends while it is busy", async (t) => {
   for (const last of ["process.exit(7);", "setTimeout(() => process.exit(7), 30);"]) {
-    const child = execFile(process.execPath, ["-e", `${opening}${busy}${last}`]);
-    let stderr = "";
-    child.stderr?.on("data", (text: string) => {
-      stderr += text;
-    });
-    const [code, signal] = await once(child, "close");
-    t.same([code, signal, stderr], [7, null, ""], last);
+    t.same(await end(`${opening()}${busy}${last}`), [7, null, ""], last);
   }
+});
+
+t.test("a process ends whose workers alone had the addon", async (t) => {
+  const worker = (code: string) =>
+    `new (require("node:worker_threads").Worker)(${JSON.stringify(code)}, { eval: true })`;
+  for (const last of ["addon.buildInfo();", "process.exit();", `${busy}process.exit();`]) {
+    t.same(await end(worker(`${opening()}${last}`)), [0, null, ""], last.slice(-20));
+  }
+  const main = 'require("node:timers").setTimeout(() => process.exit(7), 1500);';
+  t.same(await end(`${worker(`${opening()}${busy}`)};${main}`), [7, null, ""], "busy");
 });
 
 t.test("calls and closing out of what a call brought", async (t) => {
