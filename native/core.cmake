@@ -42,6 +42,7 @@ set(MEDCOSS_CORE_SOURCES
     native/ops/cpu/block_gelu.cpp
     native/ops/cpu/block_norm.cpp
     native/ops/cpu/feature_distance.cpp
+    native/ops/cpu/patch_loss.cpp
     native/ops/cpu/kmeans.cpp
     native/ops/cpu/kmeans_assign.cpp
     native/ops/cpu/kmeans_panels.cpp

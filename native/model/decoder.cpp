@@ -165,7 +165,7 @@ at::Tensor Decoder::forward_all(const at::Tensor& encoded, const Masking& maskin
 
 at::Tensor Decoder::predict(const at::Tensor& hidden_ND, VisualKind kind) const {
   const Linear& head = kind == VisualKind::image2d ? predict_2d_ : predict_3d_;
-  return head.forward(norm_.forward(hidden_ND)).to(at::kFloat);
+  return head.forward(norm_.forward(hidden_ND));
 }
 
 }  // namespace medcoss

@@ -58,7 +58,7 @@ class Decoder {
   at::Tensor forward(const at::Tensor& encoded, const Masking& masking, VisualKind kind) const;
   /// Hidden states of all patches in their original order [B,L,D].
   at::Tensor forward_all(const at::Tensor& encoded, const Masking& masking, VisualKind kind) const;
-  /// Hidden states [N,D] to patches [N,V], float32.
+  /// Hidden states [...,D] to patches [...,V], in the products' type.
   at::Tensor predict(const at::Tensor& hidden_ND, VisualKind kind) const;
   /// Row 0 is what the published code adds to every position before the language head.
   const at::Tensor& text_positions() const { return text_positions_; }

@@ -1,7 +1,5 @@
 #include "model/patches.h"
 
-#include <ATen/ops/var_mean.h>
-
 #include "model/size.h"
 
 namespace medcoss {
@@ -39,11 +37,6 @@ at::Tensor volume_of_patches(const at::Tensor& patches_BLV, at::IntArrayRef size
   return patches_BLV.reshape({-1, size[0] / p, size[1] / p, size[2] / p, p, p, p})
       .permute({0, 1, 4, 2, 5, 3, 6})
       .reshape({-1, size[0], size[1], size[2]});
-}
-
-at::Tensor normalise_patches(const at::Tensor& patches_NV) {
-  const auto [variance, mean] = at::var_mean(patches_NV, -1, true, true);
-  return (patches_NV - mean).mul_((variance + 1e-6).rsqrt_());
 }
 
 }  // namespace medcoss

@@ -16,7 +16,4 @@ at::Tensor volume_patches(const at::Tensor& volume_BDHW);
 at::Tensor image_of_patches(const at::Tensor& patches_BLV, int64_t size);
 at::Tensor volume_of_patches(const at::Tensor& patches_BLV, at::IntArrayRef size);
 
-/// (patch - mean) / sqrt(var + 1e-6) over the last axis, the variance with n - 1.
-at::Tensor normalise_patches(const at::Tensor& patches_NV);
-
 }  // namespace medcoss

@@ -59,7 +59,7 @@ Probe Trainer::probe(const Batch& batch, StepKey key, const ProbeOptions& option
     const at::Tensor rows = decoder.forward_all(encoded, outcome.masking, kind)
                                 .select(0, 0)
                                 .slice(0, 0, options.predicted_rows);
-    result.predicted = decoder.predict(rows, kind).cpu().contiguous();
+    result.predicted = decoder.predict(rows, kind).to(at::kFloat).cpu().contiguous();
   }
   return result;
 }

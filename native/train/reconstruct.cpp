@@ -27,7 +27,7 @@ Reconstruction visual(const Network& network, const VisualInput& input, const at
   const at::Tensor encoded = network.encode_visual(input, masking, {});
   const at::Tensor decoded = network.decoder().forward_all(encoded, masking, input.kind);
   const at::Tensor predicted =
-      in_units_of(input.patches_BLV, network.decoder().predict(decoded, input.kind));
+      in_units_of(input.patches_BLV, network.decoder().predict(decoded, input.kind).to(at::kFloat));
   const at::Tensor mask = masking.mask_BL.to(at::kByte).unsqueeze(-1).expand_as(input.patches_BLV);
   const auto whole = [&](const at::Tensor& patches) {
     return unpatchified(patches, input.kind, network.size()).cpu().contiguous();

@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "ops/cpu/patch_loss.h"
 #include "ops/cuda/library.h"
 #include "ops/cuda/operations.h"
 #include "support/cuda.h"
@@ -18,6 +19,11 @@ class PatchLoss : public torch::autograd::Function<PatchLoss> {
  public:
   static Variable forward(AutogradContext* context, const Variable& predicted,
                           const Variable& patches, const Variable& removed) {
+    if (predicted.is_cpu()) {
+      const cpu::PatchLoss result = cpu::patch_loss(predicted, patches, removed);
+      context->save_for_backward({result.gradient_BRV});
+      return result.loss;
+    }
     const PatchLossOnDevice result =
         cuda_library().operations().patch_loss(predicted, patches, removed);
     context->save_for_backward({result.gradient_BRV});
@@ -26,6 +32,8 @@ class PatchLoss : public torch::autograd::Function<PatchLoss> {
 
   static variable_list backward(AutogradContext* context, const variable_list& gradient) {
     const at::Tensor saved = context->get_saved_variables()[0];
+    // A step that is not computed in parts needs no copy.
+    if (saved.is_cpu() && gradient[0].item<float>() == 1) return {saved, Variable(), Variable()};
     // In bfloat16 the factor would be rounded before the product.
     const at::Tensor scaled = saved.to(at::kFloat) * gradient[0];
     return {scaled.to(saved.scalar_type()), Variable(), Variable()};

@@ -1,4 +1,4 @@
-// The loss of masked patches on a CUDA device: target, difference and gradient in one pass.
+// The loss of masked patches: target, difference and gradient in one pass on either device.
 #pragma once
 
 #include <ATen/core/Tensor.h>

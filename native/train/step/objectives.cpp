@@ -2,12 +2,10 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cross_entropy_loss.h>
-#include <ATen/ops/mse_loss.h>
 #include <ATen/ops/nonzero.h>
 
 #include <algorithm>
 
-#include "model/patches.h"
 #include "ops/autograd/feature_distance.h"
 #include "ops/autograd/patch_loss.h"
 #include "support/error.h"
@@ -57,13 +55,7 @@ Outcome masked_patches(const Network& network, const VisualInput& input, const a
   result.encoded = network.encode_visual(input, result.masking, stochastic);
   const at::Tensor hidden = network.decoder().forward(result.encoded, result.masking, input.kind);
   const at::Tensor predicted = network.decoder().predict(hidden, input.kind);
-  const at::Tensor& removed = result.masking.removed_BR;
-  if (predicted.is_cuda()) {
-    result.loss = patch_loss(predicted, input.patches_BLV, removed);
-  } else {
-    const at::Tensor target = normalise_patches(gather_rows(input.patches_BLV, removed));
-    result.loss = at::mse_loss(predicted, target);
-  }
+  result.loss = patch_loss(predicted, input.patches_BLV, result.masking.removed_BR);
   return result;
 }
 
