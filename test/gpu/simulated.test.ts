@@ -21,8 +21,8 @@ const sources = readdirSync(join(root, "test/fixtures/simulated-cuda"))
   .filter((name) => name.endsWith(".cpp"))
   .map((name) => join(root, "test/fixtures/simulated-cuda", name));
 /** The CPU's operations stand in for the kernels. */
-const counterparts = ["blend_rows", "block_gelu", "block_norm", "crop_resize"].map((name) =>
-  join(root, "native/ops/cpu", `${name}.cpp`),
+const counterparts = ["blend_rows", "block_gelu", "block_norm", "crop_resize", "image_resizer"].map(
+  (name) => join(root, "native/ops/cpu", `${name}.cpp`),
 );
 const include = [join(torch, "include"), join(torch, "include/torch/csrc/api/include")];
 const flags = [
