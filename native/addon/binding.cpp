@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 
 #include "addon/cuda.h"
 #include "addon/environment.h"
@@ -21,19 +22,37 @@ void end_at_once(int status, void*) {
   _exit(status);
 }
 
-// What is registered last is called first.
+// An exception that nobody catches ends the process past `reallyExit`. What is registered last is
+// called first, but for objects that executors make meanwhile.
 void on_process_exit(const Napi::CallbackInfo&) {
   on_exit(end_at_once, nullptr);
+}
+
+// The last that `process.exit` calls, after every listener: other packages stand here, too.
+void before_real_exit(Napi::Object process) {
+  const Napi::Value original = process.Get("reallyExit");
+  if (!original.IsFunction()) return;
+  const auto kept =
+      std::make_shared<Napi::FunctionReference>(Napi::Persistent(original.As<Napi::Function>()));
+  kept->SuppressDestruct();
+  const auto end = [kept](const Napi::CallbackInfo& info) {
+    const Napi::Value code = info[0];
+    end_at_once(code.IsNumber() ? code.As<Napi::Number>().Int32Value() : 0, nullptr);
+    return kept->Call(info.This(), {code});
+  };
+  process.Set("reallyExit", Napi::Function::New(process.Env(), end, "reallyExit"));
 }
 
 // In the main thread alone: `exit` of a worker ends no process, and the addon may leave memory with
 // it.
 void listen_for_exit(Napi::Env env) {
   if (gettid() != getpid()) return;
-  const Napi::Value process = env.Global().Get("process");
-  if (!process.IsObject()) return;
-  const auto on = process.As<Napi::Object>().Get("on").As<Napi::Function>();
+  const Napi::Value found = env.Global().Get("process");
+  if (!found.IsObject()) return;
+  const auto process = found.As<Napi::Object>();
+  const auto on = process.Get("on").As<Napi::Function>();
   on.Call(process, {Napi::String::New(env, "exit"), Napi::Function::New(env, on_process_exit)});
+  before_real_exit(process);
 }
 
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
