@@ -32,6 +32,7 @@ set(MEDCOSS_CORE_SOURCES
     native/ops/compare_losses.cpp
     native/ops/compare_optimizer.cpp
     native/ops/compare_pictures.cpp
+    native/ops/compare_products.cpp
     native/ops/autograd/stack_plan.cpp
     native/ops/autograd/transformer_stack.cpp
     native/ops/cpu/attention.cpp
@@ -42,6 +43,8 @@ set(MEDCOSS_CORE_SOURCES
     native/ops/cpu/block_gelu.cpp
     native/ops/cpu/block_norm.cpp
     native/ops/cpu/feature_distance.cpp
+    native/ops/cpu/packed_products.cpp
+    native/ops/cpu/panels.cpp
     native/ops/cpu/patch_loss.cpp
     native/ops/cpu/kmeans.cpp
     native/ops/cpu/kmeans_assign.cpp

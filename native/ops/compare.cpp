@@ -62,6 +62,7 @@ OperationReport compare_operations(at::Device device) {
   OperationReport report;
   compare_block(device, report);
   compare_losses(device, report);
+  compare_products(device, report);
   if (!device.is_cuda()) return report;
   compare_optimizer(device, report);
   compare_pictures(device, report);

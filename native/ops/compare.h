@@ -31,8 +31,8 @@ struct OperationReport {
 };
 
 /// Runs every operation, gradients included, on `device` and on the CPU, on the same inputs: widths
-/// of the models, odd ones, and both compute types. On a CUDA device they are timed too, at the
-/// sizes of a base step.
+/// of the models, odd ones, and both compute types. Products are held to float64. On a CUDA device
+/// they are timed too, at the sizes of a base step.
 OperationReport compare_operations(at::Device device);
 
 /// Results of an operation by name.
@@ -49,6 +49,7 @@ void time_operation(const std::string& name, double bytes, at::Device device,
 /// The parts of compare_operations.
 void compare_block(at::Device device, OperationReport& report);
 void compare_losses(at::Device device, OperationReport& report);
+void compare_products(at::Device device, OperationReport& report);
 /// These two on CUDA devices only: on the CPU they are LibTorch's operations.
 void compare_optimizer(at::Device device, OperationReport& report);
 void compare_pictures(at::Device device, OperationReport& report);

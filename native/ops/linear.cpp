@@ -1,43 +1,35 @@
 #include "ops/linear.h"
 
-#include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/mm.h>
 
-#include <optional>
-#include <string_view>
+#include "ops/cpu/packed_products.h"
 
 namespace medcoss {
 namespace {
 
-using Scalars = c10::List<std::optional<at::Scalar>>;
-using LinearPointwise = at::Tensor(const at::Tensor&, const at::Tensor&,
-                                   const std::optional<at::Tensor>&, std::string_view, Scalars,
-                                   std::optional<std::string_view>);
-using OneDnn = c10::TypedOperatorHandle<LinearPointwise>;
-
-// MKL has no AVX-512 products for processors of AMD, oneDNN has; LibTorch's own operators choose
-// MKL for float32 everywhere.
-const std::optional<OneDnn>& onednn() {
-  static const std::optional<OneDnn> found = []() -> std::optional<OneDnn> {
-    if (!__builtin_cpu_is("amd") || !__builtin_cpu_supports("avx512f")) return std::nullopt;
-    const auto op = c10::Dispatcher::singleton().findSchema({"mkldnn::_linear_pointwise", ""});
-    if (!op) return std::nullopt;
-    return op->typed<LinearPointwise>();
-  }();
-  return found;
+// Pairs of bfloat16 values are summed together, and rows are read where they lie.
+bool packs(const at::Tensor& x_MI) {
+  const bool whole = x_MI.scalar_type() == at::kFloat || x_MI.size(1) % 2 == 0;
+  return x_MI.is_cpu() && cpu::packs_products(x_MI.scalar_type()) && x_MI.size(0) > 0 && whole;
 }
 
 }  // namespace
 
+bool takes_masters(at::Device device, at::ScalarType type) {
+  return device.is_cpu() && cpu::packs_products(type);
+}
+
 at::Tensor linear(const at::Tensor& x_MI, const at::Tensor& weight_OI, const at::Tensor& bias_O) {
-  const bool plain = x_MI.is_cpu() && x_MI.scalar_type() == at::kFloat && x_MI.size(0) > 0;
-  if (plain && onednn()) {
-    const std::optional<at::Tensor> bias =
-        bias_O.defined() ? std::optional<at::Tensor>(bias_O) : std::nullopt;
-    return onednn()->call(x_MI, weight_OI, bias, "none", Scalars(), std::nullopt);
-  }
-  return bias_O.defined() ? at::addmm(bias_O, x_MI, weight_OI.t()) : at::mm(x_MI, weight_OI.t());
+  if (packs(x_MI)) return cpu::packed_linear(x_MI, weight_OI, bias_O);
+  const at::ScalarType type = x_MI.scalar_type();
+  const at::Tensor weight_IO = weight_OI.to(type).t();
+  return bias_O.defined() ? at::addmm(bias_O.to(type), x_MI, weight_IO) : at::mm(x_MI, weight_IO);
+}
+
+at::Tensor weight_gradient(const at::Tensor& dy_MO, const at::Tensor& x_MI) {
+  if (packs(x_MI)) return cpu::packed_weight_gradient(dy_MO, x_MI);
+  return at::mm(dy_MO.t(), x_MI).to(at::kFloat);
 }
 
 }  // namespace medcoss

@@ -12,6 +12,11 @@ void Stream::settle() {
   waiting.reset();
 }
 
+// A weight or bias as products take it.
+at::Tensor TransformerHalf::of(const at::Tensor& weight) const {
+  return takes_masters(weight.device(), type_) ? weight : shadows_.of(weight, type_);
+}
+
 // The norm of the rows that have the branch, in one pass with an addition that waits where both are
 // for all rows.
 at::Tensor TransformerHalf::enter(Stream& stream, SavedHalf* saved) const {

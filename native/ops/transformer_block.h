@@ -121,7 +121,7 @@ class TransformerHalf {
   void enter_backward(const SavedHalf& saved, const at::Tensor& dy_MW, BackwardStream& stream,
                       HalfGradients& gradients) const;
   HalfGradients zeros() const;
-  at::Tensor of(const at::Tensor& weight) const { return shadows_.of(weight, type_); }
+  at::Tensor of(const at::Tensor& weight) const;
 
   const HalfParameters& parameters_;
   const HalfPlan& plan_;

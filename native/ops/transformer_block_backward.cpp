@@ -2,7 +2,6 @@
 #include <ATen/ops/embedding_dense_backward.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/index_select.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
@@ -17,11 +16,6 @@ namespace {
 
 // Places in HalfGradients.
 enum { norm_weight, norm_bias, first_weight, first_bias, second_weight, second_bias, gamma };
-
-// dy^T x, float32.
-at::Tensor weight_gradient(const at::Tensor& dy, const at::Tensor& x) {
-  return at::mm(dy.t(), x).to(at::kFloat);
-}
 
 // Sums of the rows that were copies of one row, float32.
 at::Tensor gathered(const at::Tensor& d_NW, const at::Tensor& expand_N, int64_t rows) {

@@ -31,6 +31,11 @@ void store_vector(float* to, Vector vector) {
   _mm512_storeu_ps(to, vector);
 }
 
+void store_values(Value* to, Vector vector) {
+  const __m256bh rounded = _mm512_cvtneps_pbh(vector);
+  __builtin_memcpy(to, &rounded, sizeof(rounded));
+}
+
 WordVector broadcast(Word word) {
   return _mm512_set1_epi32(static_cast<int>(word));
 }

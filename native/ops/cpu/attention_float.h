@@ -18,6 +18,10 @@ void store_vector(float* to, Vector vector) {
   __builtin_memcpy(to, &vector, sizeof(vector));
 }
 
+void store_values(Value* to, Vector vector) {
+  store_vector(to, vector);
+}
+
 WordVector broadcast(Word word) {
   return word - WordVector{};
 }

@@ -5,6 +5,7 @@
 // Shape letters: Q queries, K keys, D width of a head.
 
 #include "ops/cpu/attention_products.h"
+#include "ops/cpu/attention_vectors.h"
 
 // Rows of scores that are made at a time.
 constexpr int64_t score_rows = 24;
@@ -82,26 +83,36 @@ size_t scratch_bytes(int64_t queries, int64_t keys, int64_t width) {
   return forward.used() > backward.used() ? forward.used() : backward.used();
 }
 
-/// Exponentials of one row of scores, up to a factor, as weights; the rest of the row up to `end`
-/// is zero. Returns their sum and the largest scaled score.
+/// Sum of a row's exponentials, and its largest scaled score.
 struct RowSum {
   float sum, largest;
 };
 
-RowSum exponentials(const float* __restrict scores, int64_t keys, int64_t end, float scale,
-                    Value* __restrict weights) {
-  float largest = scores[0];
-#pragma omp simd reduction(max : largest)
-  for (int64_t i = 0; i < keys; ++i) largest = scores[i] > largest ? scores[i] : largest;
-  float sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (int64_t i = 0; i < keys; ++i) {
-    const float weight = exp_of((scores[i] - largest) * scale);
-    sum += weight;
-    store(weight, weights + i);
+/// Exponentials of one row of scores, up to a factor, as weights; what pads the row is zero.
+RowSum exponentials(const float* scores, int64_t keys, float scale, Value* weights) {
+  const int64_t whole = keys / lanes * lanes;
+  const Vector lowest = Vector{} - __builtin_inff();
+  Vector largest_of = first_lanes(keys - whole, load_vector(scores + whole), lowest);
+  for (int64_t i = 0; i < whole; i += lanes) {
+    const Vector found = load_vector(scores + i);
+    largest_of = largest_of < found ? found : largest_of;
   }
-  for (int64_t i = keys; i < end; ++i) weights[i] = Value(0);
-  return {sum, largest * scale};
+  const float largest = largest_lane(largest_of);
+  const auto weight_of = [&](int64_t i) {
+    return exp2_of((load_vector(scores + i) - largest) * (scale * log2_of_e));
+  };
+  Vector sum = {};
+  for (int64_t i = 0; i < whole; i += lanes) {
+    const Vector weight = weight_of(i);
+    sum += weight;
+    store_values(weights + i, weight);
+  }
+  if (whole < keys) {
+    const Vector weight = first_lanes(keys - whole, weight_of(whole), Vector{});
+    sum += weight;
+    store_values(weights + whole, weight);
+  }
+  return {sum_of_lanes(sum), largest * scale};
 }
 
 void store_row(const float* __restrict from, float factor, int64_t width, Value* __restrict to) {
@@ -124,7 +135,7 @@ void forward(const AttentionForward<Value>& a, void* memory) {
     float factors[score_rows];
     for (int64_t r = 0; r < rows; ++r) {
       const RowSum row =
-          exponentials(s.scores + r * columns, t.keys, columns, t.scale, s.weights + r * columns);
+          exponentials(s.scores + r * columns, t.keys, t.scale, s.weights + r * columns);
       factors[r] = 1 / row.sum;
       a.log_sums[start + r] = row.largest + __builtin_logf(row.sum);
     }
@@ -137,7 +148,7 @@ void forward(const AttentionForward<Value>& a, void* memory) {
   }
 }
 
-/// Row sums of dout * out; the sums of rows that pad the queries are zero, as are their logarithms.
+/// Row sums of dout * out, and logarithms to base 2; those of rows that pad the queries are zero.
 void prepare_rows(const AttentionBackward<Value>& a, const BackwardScratch& s) {
   const int64_t queries = a.task.queries;
   for (int64_t q = 0; q < queries; ++q) {
@@ -147,23 +158,21 @@ void prepare_rows(const AttentionBackward<Value>& a, const BackwardScratch& s) {
 #pragma omp simd reduction(+ : sum)
     for (int64_t i = 0; i < a.task.width; ++i) sum += load(out + i) * load(dout + i);
     s.deltas[q] = sum;
-    s.log_sums[q] = a.log_sums[q];
+    s.log_sums[q] = a.log_sums[q] * log2_of_e;
   }
   for (int64_t q = queries; q < padded(queries); ++q) s.deltas[q] = s.log_sums[q] = 0;
 }
 
 /// Weights and gradients of the scores of one key, from its scores and the gradients of its
 /// weights.
-void score_gradients(const BackwardScratch& s, int64_t count, float scale,
-                     const float* __restrict scores, const float* __restrict dweights,
-                     Value* __restrict weights, Value* __restrict ds) {
-  const float* __restrict log_sums = s.log_sums;
-  const float* __restrict deltas = s.deltas;
-#pragma omp simd
-  for (int64_t i = 0; i < count; ++i) {
-    const float weight = exp_of(scores[i] * scale - log_sums[i]);
-    store(weight, weights + i);
-    store(weight * (dweights[i] - deltas[i]) * scale, ds + i);
+void score_gradients(const BackwardScratch& s, int64_t count, float scale, const float* scores,
+                     const float* dweights, Value* weights, Value* ds) {
+  const float factor = scale * log2_of_e;
+  for (int64_t i = 0; i < count; i += lanes) {
+    const Vector weight = exp2_of(load_vector(scores + i) * factor - load_vector(s.log_sums + i));
+    const Vector gradient = load_vector(dweights + i) - load_vector(s.deltas + i);
+    store_values(weights + i, weight);
+    store_values(ds + i, weight * gradient * scale);
   }
 }
 
