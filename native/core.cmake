@@ -26,6 +26,7 @@ set(MEDCOSS_CORE_SOURCES
     native/ops/transformer_block.cpp
     native/ops/transformer_block_backward.cpp
     native/ops/autograd/feature_distance.cpp
+    native/ops/autograd/linear.cpp
     native/ops/autograd/patch_loss.cpp
     native/ops/compare.cpp
     native/ops/compare_block.cpp

@@ -141,7 +141,7 @@ at::Tensor Decoder::run(const at::Tensor& encoded, const Masking& masking, Visua
   const int64_t batch = encoded.size(0);
   const at::Tensor first = at::zeros({batch, 1}, masking.kept_BK.options());
   const at::Tensor seen = at::cat({first, masking.kept_BK + 1}, 1);
-  const at::Tensor x_BSD = embed_.forward(encoded) + at::embedding(positions, seen);
+  const at::Tensor x_BSD = embed_.project(encoded) + at::embedding(positions, seen);
   const at::Tensor filler_LD = tokens_.mask_token.select(0, 0) + positions.slice(0, 1);
   if (form_ != BlockForm::modules && takes_heads(x_BSD, heads_)) {
     return run_stack(x_BSD, filler_LD, masking.removed_BR, wanted);
@@ -165,7 +165,7 @@ at::Tensor Decoder::forward_all(const at::Tensor& encoded, const Masking& maskin
 
 at::Tensor Decoder::predict(const at::Tensor& hidden_ND, VisualKind kind) const {
   const Linear& head = kind == VisualKind::image2d ? predict_2d_ : predict_3d_;
-  return head.forward(norm_.forward(hidden_ND));
+  return head.project(norm_.forward(hidden_ND));
 }
 
 }  // namespace medcoss

@@ -1,6 +1,6 @@
 #include "model/heads.h"
 
-#include <ATen/ops/linear.h>
+#include "ops/autograd/linear.h"
 
 namespace medcoss {
 
@@ -12,8 +12,8 @@ LanguageHead::LanguageHead(const Scope& scope, const ModelSize& size)
                          Initial::xavier(size.vocabulary, size.encoder_width))) {}
 
 at::Tensor LanguageHead::forward(const at::Tensor& hidden_NW) const {
-  const at::Tensor x = norm_.forward(exact_gelu(dense_.forward(hidden_NW)));
-  return at::linear(x, classes_, bias_).to(at::kFloat);
+  const at::Tensor x = norm_.forward(exact_gelu(dense_.project(hidden_NW)));
+  return linear_layer(x, classes_, bias_, product_type(x)).to(at::kFloat);
 }
 
 }  // namespace medcoss

@@ -6,6 +6,8 @@
 #include <ATen/ops/linear.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 
+#include "ops/autograd/linear.h"
+
 namespace medcoss {
 namespace {
 
@@ -30,6 +32,10 @@ Linear::Linear(const Scope& scope, int64_t inputs, int64_t outputs)
 
 at::Tensor Linear::forward(const at::Tensor& x) const {
   return at::linear(x, weight, bias);
+}
+
+at::Tensor Linear::project(const at::Tensor& x) const {
+  return linear_layer(x, weight, bias, product_type(x));
 }
 
 LayerNorm::LayerNorm(const Scope& scope, int64_t width, double norm_epsilon)

@@ -20,7 +20,10 @@ struct Linear {
   Linear() = default;
   /// Xavier weights and zero bias.
   Linear(const Scope& scope, int64_t inputs, int64_t outputs);
+  /// LibTorch's layer.
   at::Tensor forward(const at::Tensor& x) const;
+  /// The same by the fastest products that there are.
+  at::Tensor project(const at::Tensor& x) const;
   Affine parameters() const { return {weight, bias}; }
 };
 

@@ -1,9 +1,10 @@
 #include "model/patch_embedding.h"
 
 #include <ATen/ops/embedding.h>
-#include <ATen/ops/linear.h>
 
 #include <cmath>
+
+#include "ops/autograd/linear.h"
 
 namespace medcoss {
 namespace {
@@ -51,7 +52,9 @@ at::Tensor PatchEmbedding::forward(const VisualInput& kept_BKV, const at::Tensor
   const bool flat = kept_BKV.kind == VisualKind::image2d;
   const Tables& tables = flat ? tables_2d_ : tables_3d_;
   const at::Tensor& bias = flat ? bias_2d_ : bias_3d_;
-  const at::Tensor tokens = at::linear(kept_BKV.patches_BLV, kernel(kept_BKV.kind), bias);
+  const at::Tensor& patches_BLV = kept_BKV.patches_BLV;
+  const at::Tensor tokens =
+      linear_layer(patches_BLV, kernel(kept_BKV.kind), bias, product_type(patches_BLV));
   const at::Tensor moment = frame_1.defined()
                                 ? tables.temporal.index_select(0, frame_1).select(0, 0)
                                 : tables.temporal.select(0, 0);

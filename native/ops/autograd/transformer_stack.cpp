@@ -1,12 +1,11 @@
 #include "ops/autograd/transformer_stack.h"
 
 #include <ATen/core/grad_mode.h>
-#include <c10/core/DispatchKeySet.h>
-#include <c10/core/impl/LocalDispatchKeySet.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <utility>
 
+#include "ops/autograd/no_autocast.h"
 #include "ops/autograd/stack_plan.h"
 
 namespace medcoss {
@@ -15,11 +14,6 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::Variable;
 using torch::autograd::variable_list;
-
-// The types here are chosen already.
-struct NoAutocast {
-  c10::impl::ExcludeDispatchKeyGuard guard{c10::autocast_dispatch_keyset};
-};
 
 // One pass through a stack: what it is made of, and what it keeps.
 struct StackPass : torch::CustomClassHolder {
