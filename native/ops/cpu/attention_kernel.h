@@ -4,8 +4,9 @@
 // Backward works on transposed scores [K,Q]: then no product needs a transposed matrix of scores.
 // Shape letters: Q queries, K keys, D width of a head.
 
-#include "ops/cpu/attention_products.h"
 #include "ops/cpu/attention_vectors.h"
+
+#include "ops/cpu/attention_products.h"
 
 // Rows of scores that are made at a time.
 constexpr int64_t score_rows = 24;
@@ -209,9 +210,20 @@ void query_gradients(const AttentionBackward<Value>& a, const BackwardScratch& s
   pack_rows({s.ds, queries}, t.keys, queries, s.ds_packed);
   multiply(t.width, queries, key_words, {s.k_left, key_words}, {s.ds_packed, queries},
            {s.dquery, queries});
-  for (int64_t q = 0; q < t.queries; ++q) {
-    Value* to = a.dq.at + q * a.dq.stride;
-    for (int64_t i = 0; i < t.width; ++i) store(s.dquery[i * queries + q], to + i);
+  const int64_t whole = t.width / lanes * lanes;
+  for (int64_t q = 0; q < t.queries; q += lanes) {
+    const int64_t rows = t.queries - q < lanes ? t.queries - q : lanes;
+    for (int64_t i = 0; i < whole; i += lanes) {
+      const Square square = transposed(s.dquery + i * queries + q, queries, lanes);
+      for (int64_t r = 0; r < rows; ++r) {
+        store_values(a.dq.at + (q + r) * a.dq.stride + i, reinterpret_cast<Vector>(square.row[r]));
+      }
+    }
+    for (int64_t r = q; r < q + rows; ++r) {
+      for (int64_t i = whole; i < t.width; ++i) {
+        store(s.dquery[i * queries + r], a.dq.at + r * a.dq.stride + i);
+      }
+    }
   }
 }
 

@@ -95,15 +95,63 @@ const Word* words(const Value* x) {
   return reinterpret_cast<const Word*>(x);
 }
 
+/// `lanes` rows of as many words.
+struct Square {
+  Bits row[lanes];
+
+  template <typename Item>
+  void store(int64_t i, Item* to) const {
+    static_assert(sizeof(Item) == sizeof(int32_t));
+    __builtin_memcpy(to, &row[i], sizeof(Bits));
+  }
+};
+
+/// Lane j of row i becomes lane i of row j; of the rows that are read there are `rows`, the others
+/// are zero.
+template <typename Item>
+Square transposed(const Item* from, int64_t stride, int64_t rows) {
+  static_assert(sizeof(Item) == sizeof(int32_t));
+  Square square;
+#pragma GCC unroll 16
+  for (int64_t i = 0; i < lanes; ++i) {
+    Bits row = {};
+    if (i < rows) __builtin_memcpy(&row, from + i * stride, sizeof(row));
+    square.row[i] = row;
+  }
+  Bits place = {};
+  for (int32_t j = 0; j < lanes; ++j) place[j] = j;
+#pragma GCC unroll 4
+  for (int32_t step = lanes / 2; step > 0; step /= 2) {
+    const Bits high = (place & step) != 0;
+    const Bits first = high ? (place ^ step) + static_cast<int32_t>(lanes) : place;
+    const Bits second = high ? place + static_cast<int32_t>(lanes) : place ^ step;
+#pragma GCC unroll 16
+    for (int64_t i = 0; i < lanes; ++i) {
+      if ((i & step) != 0) continue;
+      const Bits a = square.row[i];
+      const Bits b = square.row[i + step];
+      square.row[i] = __builtin_shuffle(a, b, first);
+      square.row[i + step] = __builtin_shuffle(a, b, second);
+    }
+  }
+  return square;
+}
+
 /// Right side of x^T: out [D words][padded rows] from x [rows][D].
 void transpose_words(const Rows<const Value>& x, int64_t rows, int64_t k_words, Word* out) {
   const int64_t stride = padded(rows);
-  for (int64_t r = 0; r < rows; ++r) {
-    const Word* row = words(x.at + r * x.stride);
-    for (int64_t k = 0; k < k_words; ++k) out[k * stride + r] = row[k];
+  const int64_t whole = k_words / lanes * lanes;
+  for (int64_t r = 0; r < rows; r += lanes) {
+    for (int64_t k = 0; k < whole; k += lanes) {
+      const Square square =
+          transposed(words(x.at + r * x.stride) + k, x.stride / per_word, rows - r);
+      for (int64_t i = 0; i < lanes; ++i) square.store(i, out + (k + i) * stride + r);
+    }
   }
-  for (int64_t k = 0; k < k_words; ++k) {
-    for (int64_t r = rows; r < stride; ++r) out[k * stride + r] = 0;
+  for (int64_t k = whole; k < k_words; ++k) {
+    for (int64_t r = 0; r < stride; ++r) {
+      out[k * stride + r] = r < rows ? words(x.at + r * x.stride)[k] : Word(0);
+    }
   }
 }
 
@@ -129,7 +177,15 @@ void pack_rows(const Rows<const Value>& x, int64_t rows, int64_t width, Word* ou
 /// Left side of x^T: out [D][words of rows] from what `pack_rows` made.
 void transpose_packed(const Word* packed, int64_t count, int64_t width, Word* out) {
   const int64_t stride = padded(width);
-  for (int64_t i = 0; i < width; ++i) {
-    for (int64_t k = 0; k < count; ++k) out[i * count + k] = packed[k * stride + i];
+  const int64_t whole = count / lanes * lanes;
+  for (int64_t i = 0; i < width; i += lanes) {
+    const int64_t columns = width - i < lanes ? width - i : lanes;
+    for (int64_t k = 0; k < whole; k += lanes) {
+      const Square square = transposed(packed + k * stride + i, stride, lanes);
+      for (int64_t c = 0; c < columns; ++c) square.store(c, out + (i + c) * count + k);
+    }
+    for (int64_t c = i; c < i + columns; ++c) {
+      for (int64_t k = whole; k < count; ++k) out[c * count + k] = packed[k * stride + c];
+    }
   }
 }
