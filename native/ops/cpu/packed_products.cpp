@@ -16,12 +16,19 @@ namespace medcoss::cpu {
 namespace {
 
 // Measured on two Zen 4 cores. Rows of a tile: more leave too few tiles for even shares, fewer read
-// panels more often. Bytes of a row that one pass sums over: a panel's share stays in the
-// second-level cache.
+// panels more often. Values that one pass sums over: a panel's share stays in the second-level
+// cache.
 constexpr int64_t tile_rows = 64;
-constexpr int64_t pass_bytes = 4096;
+constexpr int64_t pass_sums = 1024;
 // Rows of a matrix that a thread packs before it takes others.
 constexpr int64_t packed_rows = 64;
+// Rows whose products make one share of a weight's gradient: packed, they stay in the last-level
+// cache. Packed rows lie further apart than that, so that no two fall on the same place of a cache.
+constexpr int64_t share_rows = 2048;
+constexpr int64_t share_stride = share_rows + 32;
+// A micro-kernel is compiled for its shape and kept for good, but rows vary with each step: tiles
+// have a multiple of these rows, and the last one's others go by themselves.
+constexpr int64_t kernel_rows = 8;
 
 template <typename T>
 at::ScalarType type_of() {
@@ -106,13 +113,22 @@ struct Sums {
 
 // sums [rows of a, columns of the panel] += a times the panel, or = where they hold nothing yet.
 template <typename T>
-void multiply(const Matrix<T>& a, const T* panel, int64_t columns, bool add, const Sums& sums) {
-  constexpr int64_t pass = pass_bytes / static_cast<int64_t>(sizeof(T));
-  for (int64_t s = 0; s < a.columns; s += pass) {
-    at::native::cpublas::brgemm(a.rows, columns, std::min(pass, a.columns - s), a.stride,
+void multiply_rows(const Matrix<T>& a, const T* panel, int64_t columns, bool add,
+                   const Sums& sums) {
+  if (a.rows == 0) return;
+  for (int64_t s = 0; s < a.columns; s += pass_sums) {
+    at::native::cpublas::brgemm(a.rows, columns, std::min(pass_sums, a.columns - s), a.stride,
                                 panel_columns, sums.stride, add || s > 0, operand(a.at + s),
                                 operand(panel + s * panel_columns), sums.at, sizeof(T) < 4);
   }
+}
+
+template <typename T>
+void multiply(const Matrix<T>& a, const T* panel, int64_t columns, bool add, const Sums& sums) {
+  const int64_t whole = a.rows / kernel_rows * kernel_rows;
+  multiply_rows(part(a, 0, whole, 0, a.columns), panel, columns, add, sums);
+  multiply_rows(part(a, whole, a.rows, 0, a.columns), panel, columns, add,
+                {sums.at + whole * sums.stride, sums.stride});
 }
 
 void fill(const float* bias, int64_t columns, int64_t rows, const Sums& sums) {
@@ -124,7 +140,8 @@ void fill(const float* bias, int64_t columns, int64_t rows, const Sums& sums) {
 template <typename Body>
 void for_tiles(int64_t rows, int64_t panels, const Body& body) {
   const int64_t blocks = (rows + tile_rows - 1) / tile_rows;
-  const int64_t each = (rows + blocks - 1) / blocks;
+  const int64_t even = (rows + blocks - 1) / blocks;
+  const int64_t each = (even + kernel_rows - 1) / kernel_rows * kernel_rows;
   at::parallel_for(0, blocks * panels, 1, [&](int64_t begin, int64_t end) {
     for (int64_t tile = begin; tile < end; ++tile) {
       const int64_t row = tile / panels * each;
@@ -165,29 +182,20 @@ Panels<T> packed_weight(const at::Tensor& weight_OI) {
                     : panels_of_columns<From, T>(matrix<From>(weight_OI));
 }
 
-// [S,R] to rows of a product.
+// out [O,I] = or += dy^T x.
 template <typename T>
-at::Tensor transposed(const Matrix<T>& from_SR) {
-  const int64_t stride = padded<T>(from_SR.rows);
-  at::Tensor to = at::empty({from_SR.columns, stride}, type_of<T>());
-  for_rows(from_SR.rows, [&](int64_t row) {
-    pack_transposed(part(from_SR, row, packed_rows, 0, from_SR.columns),
-                    mutable_values<T>(to) + row, stride);
+void add_weight_gradient(const Matrix<T>& dy_SO, const Matrix<T>& x_SI, bool add, float* out) {
+  const at::Tensor memory = at::empty({dy_SO.columns, share_stride}, type_of<T>());
+  T* rows = mutable_values<T>(memory);
+  for_rows(dy_SO.rows, [&](int64_t row) {
+    pack_transposed(part(dy_SO, row, packed_rows, 0, dy_SO.columns), rows + row, share_stride);
   });
-  return to;
-}
-
-template <typename T>
-void add_weight_gradient(const Matrix<T>& dy_SO, const Matrix<T>& x_SI, bool add,
-                         const at::Tensor& out_OI) {
-  const at::Tensor dy_OS = transposed(dy_SO);
+  const Matrix<T> dy_OS{rows, dy_SO.columns, padded<T>(dy_SO.rows), share_stride};
   const Panels<T> panels = panels_of_rows<T, T>(x_SI);
-  float* out = mutable_floats(out_OI);
-  const Matrix<T> rows_OS = matrix<T>(dy_OS);
-  for_tiles(dy_SO.columns, panels.count(), [&](int64_t row, int64_t rows, int64_t panel) {
+  for_tiles(dy_OS.rows, panels.count(), [&](int64_t row, int64_t count, int64_t panel) {
     const Sums sums{out + row * panels.columns + panel * panel_columns, panels.columns};
-    multiply(part(rows_OS, row, rows, 0, rows_OS.columns), panels.at(panel),
-             panels.columns_of(panel), add, sums);
+    multiply(part(dy_OS, row, count, 0, dy_OS.columns), panels.at(panel), panels.columns_of(panel),
+             add, sums);
   });
 }
 
@@ -210,17 +218,17 @@ at::Tensor packed_linear(const at::Tensor& x_MI, const at::Tensor& weight_OI,
 }
 
 at::Tensor packed_weight_gradient(const at::Tensor& dy_MO, const at::Tensor& x_MI) {
-  // Rows that are packed at once: what they become stays in the last-level cache.
-  constexpr int64_t most_rows = 2048;
   const int64_t all = dy_MO.size(0);
   at::Tensor out = at::empty({dy_MO.size(1), x_MI.size(1)}, at::kFloat);
-  const int64_t parts = std::max<int64_t>(1, (all + most_rows - 1) / most_rows);
-  const int64_t rows = padded<Bf16>((all + parts - 1) / parts);
+  const int64_t shares = (all + share_rows - 1) / share_rows;
+  const int64_t rows = padded<Bf16>((all + shares - 1) / shares);
   for_type(x_MI.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
+    const Matrix<T> dy = matrix<T>(dy_MO);
+    const Matrix<T> x = matrix<T>(x_MI);
     for (int64_t row = 0; row < all; row += rows) {
-      add_weight_gradient(part(matrix<T>(dy_MO), row, rows, 0, dy_MO.size(1)),
-                          part(matrix<T>(x_MI), row, rows, 0, x_MI.size(1)), row > 0, out);
+      add_weight_gradient(part(dy, row, rows, 0, dy.columns), part(x, row, rows, 0, x.columns),
+                          row > 0, mutable_floats(out));
     }
   });
   return out;

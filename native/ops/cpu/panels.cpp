@@ -125,8 +125,8 @@ template <typename From, typename T>
 void pack_rows(const Matrix<From>& from, T* panels, int64_t panel_values) {
   constexpr int64_t values = values_per_word<T>;
   constexpr int64_t together = 16;
-  for (int64_t start = 0; start < from.rows; start += together) {
-    const int64_t end = std::min(from.rows, start + together);
+  for (int64_t start = 0; start < padded<T>(from.rows); start += together) {
+    const int64_t end = std::min(padded<T>(from.rows), start + together);
     for (int64_t c = 0; c < from.columns; c += panel_columns) {
       T* panel = panels + c / panel_columns * panel_values;
       for (int64_t s = start; s < end; s += values) {
@@ -157,9 +157,8 @@ void pack_columns(const Matrix<From>& from, T* panel) {
                                           : _mm512_setzero_si512();
       }
       transpose(square);
-      const int64_t count = std::min(lanes, words - word);
       T* to = panel + (word * panel_columns + c) * values;
-      for (int64_t i = 0; i < count; ++i) {
+      for (int64_t i = 0; i < lanes; ++i) {
         store_words(to + i * panel_columns * values, square.row[i]);
       }
     }
@@ -171,7 +170,6 @@ void pack_transposed(const Matrix<T>& from, T* to, int64_t stride) {
   constexpr int64_t values = values_per_word<T>;
   constexpr int64_t far = 64;
   for (int64_t s = 0; s < from.rows; s += lanes * values) {
-    const __mmask16 mask = first16((padded<T>(from.rows) - s) / values);
     for (int64_t r = 0; r < from.columns; r += 2 * lanes) {
       prefetch_rows(to + (r + far) * stride + s, stride, from.columns - r - far);
       Square squares[2];
@@ -187,7 +185,7 @@ void pack_transposed(const Matrix<T>& from, T* to, int64_t stride) {
         transpose(squares[half]);
         const int64_t count = std::min(lanes, from.columns - first);
         for (int64_t i = 0; i < count; ++i) {
-          _mm512_mask_storeu_epi32(to + (first + i) * stride + s, mask, squares[half].row[i]);
+          store_words(to + (first + i) * stride + s, squares[half].row[i]);
         }
       }
     }

@@ -1,8 +1,8 @@
 // Operands of matrix products in the order in which oneDNN's micro-kernels read them.
 //
 // A word is what one instruction adds to one sum: a float32, or two bfloat16 values that follow one
-// another along the axis that is summed over. Invariant: where a word or a panel is not full, the
-// rest is zero.
+// another along the axis that is summed over. Invariant: what fills up a square of words or a panel
+// is zero.
 //
 // Shape letters: S the axis that is summed over, C columns of the product, R its rows.
 #pragma once
@@ -13,16 +13,17 @@
 
 namespace medcoss {
 
-/// Columns of a panel [S words, panel_columns].
+/// Columns of a panel [padded S, panel_columns].
 constexpr int64_t panel_columns = 64;
 
 template <typename T>
 constexpr int64_t values_per_word = static_cast<int64_t>(sizeof(float) / sizeof(T));
 
-/// S in whole words.
+/// S in whole squares of 16 by 16 words.
 template <typename T>
 constexpr int64_t padded(int64_t sums) {
-  return (sums + values_per_word<T> - 1) / values_per_word<T> * values_per_word<T>;
+  constexpr int64_t square = 16 * values_per_word<T>;
+  return (sums + square - 1) / square * square;
 }
 
 /// A matrix [rows, columns] whose rows lie `stride` values apart.
