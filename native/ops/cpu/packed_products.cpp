@@ -23,9 +23,8 @@ constexpr int64_t pass_sums = 1024;
 // Rows of a matrix that a thread packs before it takes others.
 constexpr int64_t packed_rows = 64;
 // Rows whose products make one share of a weight's gradient: packed, they stay in the last-level
-// cache. Packed rows lie further apart than that, so that no two fall on the same place of a cache.
+// cache.
 constexpr int64_t share_rows = 2048;
-constexpr int64_t share_stride = share_rows + 32;
 // A micro-kernel is compiled for its shape and kept for good, but rows vary with each step: tiles
 // have a multiple of these rows, and the last one's others go by themselves.
 constexpr int64_t kernel_rows = 8;
@@ -182,15 +181,23 @@ Panels<T> packed_weight(const at::Tensor& weight_OI) {
                     : panels_of_columns<From, T>(matrix<From>(weight_OI));
 }
 
+// How far apart the rows of a transposed matrix lie: one of few distances, as each has its own
+// micro-kernels, and none that puts many rows on the same place of a cache.
+int64_t transposed_stride(int64_t sums) {
+  constexpr int64_t step = 256;
+  return (sums + step - 1) / step * step + 32;
+}
+
 // out [O,I] = or += dy^T x.
 template <typename T>
 void add_weight_gradient(const Matrix<T>& dy_SO, const Matrix<T>& x_SI, bool add, float* out) {
-  const at::Tensor memory = at::empty({dy_SO.columns, share_stride}, type_of<T>());
+  const int64_t stride = transposed_stride(dy_SO.rows);
+  const at::Tensor memory = at::empty({dy_SO.columns, stride}, type_of<T>());
   T* rows = mutable_values<T>(memory);
   for_rows(dy_SO.rows, [&](int64_t row) {
-    pack_transposed(part(dy_SO, row, packed_rows, 0, dy_SO.columns), rows + row, share_stride);
+    pack_transposed(part(dy_SO, row, packed_rows, 0, dy_SO.columns), rows + row, stride);
   });
-  const Matrix<T> dy_OS{rows, dy_SO.columns, padded<T>(dy_SO.rows), share_stride};
+  const Matrix<T> dy_OS{rows, dy_SO.columns, padded<T>(dy_SO.rows), stride};
   const Panels<T> panels = panels_of_rows<T, T>(x_SI);
   for_tiles(dy_OS.rows, panels.count(), [&](int64_t row, int64_t count, int64_t panel) {
     const Sums sums{out + row * panels.columns + panel * panel_columns, panels.columns};
