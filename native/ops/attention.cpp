@@ -1,12 +1,18 @@
 #include "ops/attention.h"
 
+#include <ATen/SDPBackend.h>
 #include <ATen/ops/_efficient_attention_backward.h>
 #include <ATen/ops/_efficient_attention_forward.h>
 #include <ATen/ops/_flash_attention_backward.h>
 #include <ATen/ops/_flash_attention_forward.h>
+#include <ATen/ops/_fused_sdp_choice.h>
+#include <ATen/ops/_scaled_dot_product_cudnn_attention.h>
+#include <ATen/ops/_scaled_dot_product_cudnn_attention_backward.h>
+#include <ATen/ops/cat.h>
 
 #include <optional>
 
+#include "ops/block.h"
 #include "ops/cpu/attention.h"
 
 namespace medcoss {
@@ -59,8 +65,9 @@ Attended efficient(const Shaped& s) {
   return {rows(out, in.q_QW.sizes()), log_sums, seed, offset};
 }
 
-std::tuple<at::Tensor, at::Tensor, at::Tensor> flash_backward(const Shaped& s, const Attended& a,
-                                                              const at::Tensor& dout_QW) {
+using Three = std::tuple<at::Tensor, at::Tensor, at::Tensor>;
+
+Three flash_backward(const Shaped& s, const Attended& a, const at::Tensor& dout_QW) {
   const AttentionInput& in = s.input;
   return at::_flash_attention_backward(
       s.q(dout_QW), s.q(in.q_QW), s.k(in.k_KW), s.k(in.v_KW), s.q(a.out_QW), a.log_sums,
@@ -68,9 +75,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> flash_backward(const Shaped& s, c
       in.queries.longest(), in.keys.longest(), 0, false, a.random_state, a.random_offset);
 }
 
-std::tuple<at::Tensor, at::Tensor, at::Tensor> efficient_backward(const Shaped& s,
-                                                                  const Attended& a,
-                                                                  const at::Tensor& dout_QW) {
+Three efficient_backward(const Shaped& s, const Attended& a, const at::Tensor& dout_QW) {
   const AttentionInput& in = s.input;
   const auto [dq, dk, dv, dbias] = at::_efficient_attention_backward(
       batched(s, s.q(dout_QW)), batched(s, s.q(in.q_QW)), batched(s, s.k(in.k_KW)),
@@ -80,24 +85,88 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> efficient_backward(const Shaped& 
   return {dq, dk, dv};
 }
 
+// [B,heads,L,D], as cuDNN's kernels take and return even sequences.
+at::Tensor by_head(const at::Tensor& x_BLHD) {
+  return x_BLHD.transpose(1, 2);
+}
+
+Attended cudnn(const Shaped& s) {
+  const AttentionInput& in = s.input;
+  const auto result = at::_scaled_dot_product_cudnn_attention(
+      by_head(s.q(in.q_QW)), by_head(s.k(in.k_KW)), by_head(s.k(in.v_KW)), std::nullopt, true);
+  return {rows(by_head(std::get<0>(result)), in.q_QW.sizes()), std::get<1>(result),
+          std::get<6>(result), std::get<7>(result)};
+}
+
+Three cudnn_backward(const Shaped& s, const Attended& a, const at::Tensor& dout_QW) {
+  const AttentionInput& in = s.input;
+  const auto [dq, dk, dv] = at::_scaled_dot_product_cudnn_attention_backward(
+      by_head(s.q(dout_QW)), by_head(s.q(in.q_QW)), by_head(s.k(in.k_KW)), by_head(s.k(in.v_KW)),
+      by_head(s.q(a.out_QW)), a.log_sums, a.random_state, a.random_offset, {}, {}, {},
+      in.queries.longest(), in.keys.longest(), 0, false);
+  return {by_head(dq), by_head(dk), by_head(dv)};
+}
+
+enum class Kernel { efficient, flash, cudnn };
+
+// Of LibTorch's kernels the one that it would take itself, which depends on the device; uneven
+// sequences have but one.
+Kernel kernel_for(const Shaped& s) {
+  const AttentionInput& in = s.input;
+  if (in.q_QW.scalar_type() == at::kFloat) return Kernel::efficient;
+  if (!s.even) return Kernel::flash;
+  const int64_t choice = at::_fused_sdp_choice(by_head(s.q(in.q_QW)), by_head(s.k(in.k_KW)),
+                                               by_head(s.k(in.v_KW)));
+  const auto cudnn_attention = static_cast<int64_t>(at::SDPBackend::cudnn_attention);
+  return choice == cudnn_attention ? Kernel::cudnn : Kernel::flash;
+}
+
+Three backward_of(const Shaped& s, const Attended& a, const at::Tensor& dout_QW) {
+  switch (kernel_for(s)) {
+    case Kernel::efficient:
+      return efficient_backward(s, a, dout_QW);
+    case Kernel::cudnn:
+      return cudnn_backward(s, a, dout_QW);
+    case Kernel::flash:
+      break;
+  }
+  return flash_backward(s, a, dout_QW);
+}
+
+at::Tensor sums_of(const at::Tensor& dq, const at::Tensor& dk, const at::Tensor& dv) {
+  return at::cat({column_sums(dq), column_sums(dk), column_sums(dv)});
+}
+
 }  // namespace
 
 Attended attention(const AttentionInput& input) {
   if (input.q_QW.is_cpu()) return cpu::attention(input);
   const Shaped shaped(input);
-  return input.q_QW.scalar_type() == at::kFloat ? efficient(shaped) : flash(shaped);
+  switch (kernel_for(shaped)) {
+    case Kernel::efficient:
+      return efficient(shaped);
+    case Kernel::cudnn:
+      return cudnn(shaped);
+    case Kernel::flash:
+      break;
+  }
+  return flash(shaped);
 }
 
-void attention_backward(const AttentionInput& input, const Attended& attended,
-                        const at::Tensor& dout_QW, const AttentionGradients& gradients) {
-  if (input.q_QW.is_cpu()) return cpu::attention_backward(input, attended, dout_QW, gradients);
-  const Shaped shaped(input);
-  const bool single = input.q_QW.scalar_type() == at::kFloat;
-  const auto [dq, dk, dv] = single ? efficient_backward(shaped, attended, dout_QW)
-                                   : flash_backward(shaped, attended, dout_QW);
-  gradients.dq_QW.copy_(rows(dq, input.q_QW.sizes()));
-  gradients.dk_KW.copy_(rows(dk, input.k_KW.sizes()));
-  gradients.dv_KW.copy_(rows(dv, input.v_KW.sizes()));
+at::Tensor attention_backward(const AttentionInput& input, const Attended& attended,
+                              const at::Tensor& dout_QW, const AttentionGradients& gradients) {
+  if (input.q_QW.is_cpu()) {
+    cpu::attention_backward(input, attended, dout_QW, gradients);
+    return sums_of(gradients.dq_QW, gradients.dk_KW, gradients.dv_KW);
+  }
+  const auto [dq, dk, dv] = backward_of(Shaped(input), attended, dout_QW);
+  const at::Tensor dq_QW = rows(dq, input.q_QW.sizes());
+  const at::Tensor dk_KW = rows(dk, input.k_KW.sizes());
+  const at::Tensor dv_KW = rows(dv, input.v_KW.sizes());
+  gradients.dq_QW.copy_(dq_QW);
+  gradients.dk_KW.copy_(dk_KW);
+  gradients.dv_KW.copy_(dv_KW);
+  return sums_of(dq_QW, dk_KW, dv_KW);
 }
 
 }  // namespace medcoss

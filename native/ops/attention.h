@@ -35,7 +35,8 @@ struct AttentionGradients {
   at::Tensor dq_QW, dk_KW, dv_KW;
 };
 
-void attention_backward(const AttentionInput& input, const Attended& attended,
-                        const at::Tensor& dout_QW, const AttentionGradients& gradients);
+/// Returns the sums over rows of the three gradients beside each other, float32 [3W].
+at::Tensor attention_backward(const AttentionInput& input, const Attended& attended,
+                              const at::Tensor& dout_QW, const AttentionGradients& gradients);
 
 }  // namespace medcoss

@@ -61,8 +61,8 @@ at::Tensor bias_gelu(const at::Tensor& u_NH, const at::Tensor& bias_H) {
 }
 
 GeluGradients bias_gelu_backward(const at::Tensor& da_NH, const at::Tensor& u_NH,
-                                 const at::Tensor& bias_H) {
-  if (da_NH.is_cuda()) return gpu().bias_gelu_backward(da_NH, u_NH, bias_H);
+                                 const at::Tensor& bias_H, const at::Tensor& kept_a_NH) {
+  if (da_NH.is_cuda()) return gpu().bias_gelu_backward(da_NH, u_NH, bias_H, kept_a_NH);
   return cpu::bias_gelu_backward(da_NH, u_NH, bias_H);
 }
 

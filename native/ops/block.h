@@ -50,7 +50,7 @@ struct BranchGradients {
 
 struct GeluGradients {
   at::Tensor du_NH;  // T
-  at::Tensor a_NH;   // T, the activation, made again on the way
+  at::Tensor a_NH;   // T, the activation
   at::Tensor dbias_H;
 };
 
@@ -82,13 +82,14 @@ BranchGradients residual_add_backward(const at::Tensor& dx_NW, const at::Tensor&
 
 /// a = gelu(u + bias), the erf form.
 at::Tensor bias_gelu(const at::Tensor& u_NH, const at::Tensor& bias_H);
+/// `kept_a_NH` is the activation; undefined: it is made again on the way.
 GeluGradients bias_gelu_backward(const at::Tensor& da_NH, const at::Tensor& u_NH,
-                                 const at::Tensor& bias_H);
+                                 const at::Tensor& bias_H, const at::Tensor& kept_a_NH = {});
 
 /// x[row_M] += y, each row once.
 void add_rows(const at::Tensor& x_NW, const at::Tensor& row_M, const at::Tensor& y_MW);
 
-/// Sums [W] over rows of T.
+/// Sums [W] over rows of T. On the CPU the rows may be parts of wider ones.
 at::Tensor column_sums(const at::Tensor& x_NW);
 
 }  // namespace medcoss

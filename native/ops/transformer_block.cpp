@@ -5,6 +5,13 @@
 #include "ops/linear.h"
 
 namespace medcoss {
+namespace {
+
+bool keeps_cheap(const at::Tensor& x) {
+  return x.is_cuda();
+}
+
+}  // namespace
 
 void Stream::settle() {
   if (!waiting) return;
@@ -33,8 +40,9 @@ at::Tensor TransformerHalf::enter(Stream& stream, SavedHalf* saved) const {
     out.x_NW = all ? stream.x_NW : stream.x_NW.index_select(0, plan_.row_M);
     out.normed = layer_norm(out.x_NW, parameters_.norm, type_);
   }
-  at::Tensor y = std::move(out.normed.y_NW);
+  const at::Tensor y = out.normed.y_NW;
   if (saved != nullptr) {
+    if (!keeps_cheap(y)) out.normed.y_NW.reset();
     if (joined && !joined->scale.gamma_W.defined()) joined->branch_MW.reset();
     saved->joined = std::move(joined);
     saved->normed = std::move(out);
@@ -108,8 +116,11 @@ void TransformerHalf::feed_forward(Stream& stream, SavedHalf* saved) const {
   const at::Tensor y = enter(stream, saved);
   // The first bias is added where the activation is computed.
   const at::Tensor u = linear(y, of(parameters_.first.weight));
-  if (saved != nullptr) saved->projected = u;
   const at::Tensor a = bias_gelu(u, parameters_.first.bias);
+  if (saved != nullptr) {
+    saved->projected = u;
+    if (keeps_cheap(a)) saved->activated_MH = a;
+  }
   leave(stream, linear(a, of(parameters_.second.weight), of(parameters_.second.bias)), plan_.row_M,
         saved);
 }

@@ -72,11 +72,14 @@ struct Stream {
   void settle();
 };
 
+/// What a CPU makes again faster than its memory gives it back, a GPU keeps: the norm's result and
+/// the activation.
 struct SavedHalf {
-  ResidualNormed normed;  // without y
+  ResidualNormed normed;
   /// The earlier branch that joined in the pass of this half's norm.
   std::optional<Addition> joined;
   at::Tensor projected;  // attention: [M,P], or [M,2 W] beside q; feed-forward: [M,H]
+  at::Tensor activated_MH;
   at::Tensor q_QW;
   Attended attended;
   Addition addition;  // the branch itself is kept for layer scale alone
@@ -111,6 +114,7 @@ class TransformerHalf {
   AttentionInput projections(const at::Tensor& y_MW, int64_t heads, SavedHalf* saved) const;
   AttentionInput packed(const at::Tensor& q, const at::Tensor& projected, int64_t heads) const;
 
+  at::Tensor entered(const SavedHalf& saved) const;
   BranchGradients branch_backward(const SavedHalf& saved, BackwardStream& stream) const;
   void second_backward(const at::Tensor& dbranch, const at::Tensor& in,
                        HalfGradients& gradients) const;

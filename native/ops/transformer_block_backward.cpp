@@ -36,6 +36,13 @@ HalfGradients TransformerHalf::zeros() const {
   return gradients;
 }
 
+// What the half's norm made.
+at::Tensor TransformerHalf::entered(const SavedHalf& saved) const {
+  const Normed& normed = saved.normed.normed;
+  if (normed.y_NW.defined()) return normed.y_NW;
+  return layer_norm(saved.normed.x_NW, parameters_.norm, type_).y_NW;
+}
+
 // The gradients of the half's branch: made by the norm behind it, or here.
 BranchGradients TransformerHalf::branch_backward(const SavedHalf& saved,
                                                  BackwardStream& stream) const {
@@ -85,13 +92,11 @@ at::Tensor TransformerHalf::projections_backward(const SavedHalf& saved, const a
   const at::Tensor weight = of(parameters_.first.weight);
   if (!saved.q_QW.defined()) {
     gradients[first_weight] = weight_gradient(dprojected, y_MW);
-    gradients[first_bias] = column_sums(dprojected);
     return linear(dprojected, weight.t());
   }
   const int64_t width = y_MW.size(1);
   gradients[first_weight] = at::cat({weight_gradient(dq, y_MW.index_select(0, plan_.query_Q)),
                                      weight_gradient(dprojected, y_MW)});
-  gradients[first_bias] = at::cat({column_sums(dq), column_sums(dprojected)});
   at::Tensor dy = linear(dprojected, weight.slice(0, width).t());
   dy.index_add_(0, plan_.query_Q, linear(dq, weight.slice(0, 0, width).t()));
   return dy;
@@ -124,16 +129,17 @@ HalfGradients TransformerHalf::attention_backward(const SavedHalf& saved, int64_
   const at::Tensor dq = saved.q_QW.defined() ? at::empty_like(saved.q_QW) : at::Tensor();
   at::Tensor dprojected = at::empty_like(saved.projected);
   const AttentionInput to = packed(dq, dprojected, heads);
-  medcoss::attention_backward(packed(saved.q_QW, saved.projected, heads), saved.attended, dout,
-                              {to.q_QW, to.k_KW, to.v_KW});
+  gradients[first_bias] =
+      medcoss::attention_backward(packed(saved.q_QW, saved.projected, heads), saved.attended, dout,
+                                  {to.q_QW, to.k_KW, to.v_KW});
   keep_rows_backward(stream);
   if (plan_.expand_N.defined()) {
     const int64_t rows = saved.normed.x_NW.size(0);
     dprojected = gathered(dprojected, plan_.expand_N, rows).to(type_);
     stream.dx_NW = gathered(stream.dx_NW, plan_.expand_N, rows);
   }
-  const at::Tensor y = layer_norm(saved.normed.x_NW, parameters_.norm, type_).y_NW;
-  enter_backward(saved, projections_backward(saved, y, dq, dprojected, gradients), stream,
+  enter_backward(saved,
+                 projections_backward(saved, entered(saved), dq, dprojected, gradients), stream,
                  gradients);
   return gradients;
 }
@@ -145,10 +151,10 @@ HalfGradients TransformerHalf::feed_forward_backward(const SavedHalf& saved,
   const BranchGradients branch = branch_backward(saved, stream);
   gradients[gamma] = branch.dgamma_W;
   const at::Tensor da = linear(branch.dbranch_NW, of(parameters_.second.weight).t());
-  const GeluGradients gelu = bias_gelu_backward(da, saved.projected, parameters_.first.bias);
+  const GeluGradients gelu =
+      bias_gelu_backward(da, saved.projected, parameters_.first.bias, saved.activated_MH);
   second_backward(branch.dbranch_NW, gelu.a_NH, gradients);
-  const at::Tensor y = layer_norm(saved.normed.x_NW, parameters_.norm, type_).y_NW;
-  gradients[first_weight] = weight_gradient(gelu.du_NH, y);
+  gradients[first_weight] = weight_gradient(gelu.du_NH, entered(saved));
   gradients[first_bias] = gelu.dbias_H;
   enter_backward(saved, linear(gelu.du_NH, of(parameters_.first.weight).t()), stream, gradients);
   return gradients;

@@ -68,7 +68,8 @@ at::Tensor column_sums(const at::Tensor& x_NW) {
   const at::Tensor sums = block_sums(blocks, x_NW.size(1));
   for_type(x_NW.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    run_rows(ColumnSumBlocks<T>{x_NW.size(1), x_NW.size(0), values<T>(x_NW), mutable_floats(sums)},
+    run_rows(ColumnSumBlocks<T>{x_NW.size(1), x_NW.size(0), x_NW.stride(0), values<T>(x_NW),
+                                mutable_floats(sums)},
              blocks, sum_rows * x_NW.size(1));
   });
   return added_blocks(sums);

@@ -30,10 +30,10 @@ struct GeluBackwardBlocks {
   float* dbias;
 };
 
-/// Column sums; `begin` and `end` are blocks.
+/// Column sums of rows that start `stride` values apart; `begin` and `end` are blocks.
 template <typename T>
 struct ColumnSumBlocks {
-  int64_t width, count;
+  int64_t width, count, stride;
   const T* x;
   float* sums;
 };
@@ -125,7 +125,7 @@ MEDCOSS_ROWS void rows(const ColumnSumBlocks<T>& a, int64_t begin, int64_t end) 
   for (int64_t block = begin; block < end; ++block) {
     float* __restrict sums = a.sums + block * a.width;
     for (int64_t row = block * sum_rows; row < block_end(block, a.count); ++row) {
-      const T* __restrict x = a.x + row * a.width;
+      const T* __restrict x = a.x + row * a.stride;
 #pragma omp simd
       for (int64_t i = 0; i < a.width; ++i) sums[i] += load(x + i);
     }

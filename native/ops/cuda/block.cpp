@@ -155,19 +155,21 @@ at::Tensor Launchers::bias_gelu(const at::Tensor& u_NH, const at::Tensor& bias_H
 }
 
 GeluGradients Launchers::bias_gelu_backward(const at::Tensor& da_NH, const at::Tensor& u_NH,
-                                            const at::Tensor& bias_H) {
+                                            const at::Tensor& bias_H,
+                                            const at::Tensor& kept_a_NH) {
   const Launch launch(u_NH);
   const int64_t rows = u_NH.size(0);
   const int64_t width = u_NH.size(1);
-  const GeluGradients out{at::empty_like(u_NH), at::empty_like(u_NH),
+  const bool kept = kept_a_NH.defined();
+  const GeluGradients out{at::empty_like(u_NH), kept ? kept_a_NH : at::empty_like(u_NH),
                           fresh({width}, bias_H, at::kFloat)};
   const at::Tensor workspace = fresh({column_workspace(rows, width)}, u_NH, at::kFloat);
   for_compute_type(u_NH.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     cuda::bias_gelu_backward<T>(
         {values<T>(da_NH), values<T>(u_NH), floats(bias_H), mutable_values<T>(out.du_NH),
-         mutable_values<T>(out.a_NH), mutable_floats(workspace), mutable_floats(out.dbias_H), rows,
-         width},
+         kept ? nullptr : mutable_values<T>(out.a_NH), mutable_floats(workspace),
+         mutable_floats(out.dbias_H), rows, width},
         launch.stream);
   });
   check_launch("bias_gelu_backward");

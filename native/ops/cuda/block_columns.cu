@@ -51,7 +51,7 @@ struct GeluBackward : Walk {
       store(input.u.at[i], x * n.distribution);
     }
     store_pack(du + at, input.da);
-    store_pack(a + at, input.u);
+    if (a != nullptr) store_pack(a + at, input.u);
   }
 };
 

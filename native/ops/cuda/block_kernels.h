@@ -94,7 +94,7 @@ struct BiasGeluBackward {
   const T* u;
   const float* bias;
   T* du;
-  T* a;              // gelu(u + bias), made again on the way
+  T* a;              // gelu(u + bias), made again on the way; none: not wanted
   float* workspace;  // column_workspace values
   float* dbias;
   int64_t rows, width;

@@ -24,7 +24,7 @@ class Launchers final : public CudaOperations {
                                         const BranchScale& scale) override;
   at::Tensor bias_gelu(const at::Tensor& u_NH, const at::Tensor& bias_H) override;
   GeluGradients bias_gelu_backward(const at::Tensor& da_NH, const at::Tensor& u_NH,
-                                   const at::Tensor& bias_H) override;
+                                   const at::Tensor& bias_H, const at::Tensor& kept_a_NH) override;
   at::Tensor column_sums(const at::Tensor& x_NW) override;
 
   // optimizer.cpp

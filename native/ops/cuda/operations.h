@@ -79,7 +79,8 @@ class CudaOperations {
                                                 const BranchScale& scale) = 0;
   virtual at::Tensor bias_gelu(const at::Tensor& u_NH, const at::Tensor& bias_H) = 0;
   virtual GeluGradients bias_gelu_backward(const at::Tensor& da_NH, const at::Tensor& u_NH,
-                                           const at::Tensor& bias_H) = 0;
+                                           const at::Tensor& bias_H,
+                                           const at::Tensor& kept_a_NH) = 0;
   virtual at::Tensor column_sums(const at::Tensor& x_NW) = 0;
 
   /// One step of AdamW over all tensors, and the norm of their gradients. Where `loss` (float32 [])

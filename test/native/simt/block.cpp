@@ -204,6 +204,10 @@ void check_columns(const Case<T>& c) {
   cuda::bias_gelu_backward<T>({c.dy.get(), u.get(), c.bias.get(), du.get(), a.get(),
                                workspace.get(), dbias.get(), c.rows(), c.width()},
                               nullptr);
+  Buffer<T> du_alone(c.x.size());
+  cuda::bias_gelu_backward<T>({c.dy.get(), u.get(), c.bias.get(), du_alone.get(), nullptr,
+                               workspace.get(), dbias.get(), c.rows(), c.width()},
+                              nullptr);
   cuda::column_sums<T>({u.get(), workspace.get(), sums.get(), c.rows(), c.width()}, nullptr);
   vector<double> gelu, gradient, bias_sums(width), column_sums(width);
   for (size_t i = 0; i < u.size(); ++i) {
@@ -217,6 +221,7 @@ void check_columns(const Case<T>& c) {
   compare(c.name("gelu"), out, gelu, precision<T>);
   compare(c.name("gelu again"), a, gelu, precision<T>);
   compare(c.name("gelu du"), du, gradient, precision<T>);
+  compare(c.name("gelu du with the activation kept"), du_alone, gradient, precision<T>);
   compare(c.name("gelu dbias"), dbias, bias_sums, precision<float>);
   compare(c.name("column sums"), sums, column_sums, precision<float>);
 }
