@@ -19,8 +19,7 @@ struct Gelu : Walk {
   __device__ void apply(Input input, int64_t at, int64_t, const Pack<float, columns>& bias,
                         Pack<float, columns>&) const {
     for (int i = 0; i < columns; ++i) {
-      const float x = to_float(input.at[i]) + bias.at[i];
-      store(input.at[i], x * normal<T>(x).distribution);
+      store(input.at[i], gelu<T>(to_float(input.at[i]) + bias.at[i]));
     }
     store_pack(out + at, input);
   }

@@ -19,19 +19,39 @@ __device__ inline Normal normal<float>(float x) {
   return {0.5F * (1 + erff(x * 0.707106781186547524F)), density_at_zero * expf(-0.5F * x * x)};
 }
 
-// Abramowitz and Stegun 26.2.17, within 7.5e-8 of F, a 2^16th of what bfloat16 resolves at 1. One
-// exponential serves F and f: erff and expf would take longer than the memory accesses.
+template <typename T>
+__device__ inline float gelu(float x) {
+  return x * normal<T>(x).distribution;
+}
+
+/// What lies beyond |x|, and exp(-x^2 / 2). Abramowitz and Stegun 26.2.17, within 7.5e-8, a 2^16th
+/// of what bfloat16 resolves at 1. One exponential serves distribution and density: the arithmetic
+/// of erff, expf and a division would take longer than the memory accesses.
+struct Tail {
+  float beyond, bell;
+};
+
+__device__ inline Tail tail(float x) {
+  const float bell = exp2_approximate(-0.721347520444481704F * x * x);
+  const float t = reciprocal_approximate(1 + 0.2316419F * fabsf(x));
+  // The published coefficients over the square root of 2 pi.
+  float series = 0.530702715F;
+  series = series * t - 0.726576014F;
+  series = series * t + 0.710706871F;
+  series = series * t - 0.142248368F;
+  series = series * t + 0.127414796F;
+  return {series * t * bell, bell};
+}
+
 template <>
 __device__ inline Normal normal<bf16>(float x) {
-  const float density = 0.398942280401432678F * __expf(-0.5F * x * x);
-  const float t = __fdividef(1, 1 + 0.2316419F * fabsf(x));
-  float series = 1.330274429F;
-  series = series * t - 1.821255978F;
-  series = series * t + 1.781477937F;
-  series = series * t - 0.356563782F;
-  series = series * t + 0.319381530F;
-  const float tail = density * series * t;
-  return {x < 0 ? tail : 1 - tail, density};
+  const Tail t = tail(x);
+  return {x < 0 ? t.beyond : 1 - t.beyond, 0.398942280401432678F * t.bell};
+}
+
+template <>
+__device__ inline float gelu<bf16>(float x) {
+  return fmaxf(x, 0) - fabsf(x) * tail(x).beyond;
 }
 
 }  // namespace medcoss::cuda

@@ -28,6 +28,24 @@ __device__ inline void store(bf16& out, float x) {
   out = __float2bfloat16_rn(x);
 }
 
+/// 2^x and 1 / x as the hardware has them, within two units of the last place; denormals are zero.
+__device__ inline float exp2_approximate(float x) {
+#ifdef __CUDA_ARCH__
+  asm("ex2.approx.ftz.f32 %0, %0;" : "+f"(x));
+  return x;
+#else
+  return exp2f(x);
+#endif
+}
+__device__ inline float reciprocal_approximate(float x) {
+#ifdef __CUDA_ARCH__
+  asm("rcp.approx.ftz.f32 %0, %0;" : "+f"(x));
+  return x;
+#else
+  return 1 / x;
+#endif
+}
+
 /// `count` neighbours that are read and written as one.
 template <typename T, int count>
 struct alignas(sizeof(T) * count) Pack {
