@@ -17,6 +17,11 @@ import { join } from "node:path";
 /** The device under test: `cuda`, or `cpu` where the check itself is tried. */
 export const device = process.env.MEDCOSS_GPU_DEVICE ?? "cuda";
 
+/** Samples of the steps that are measured, in the order in which they are. */
+export const batches = (process.env.MEDCOSS_GPU_BATCHES ?? (device === "cpu" ? "2" : "128 512"))
+  .split(" ")
+  .map(Number);
+
 /** Where parts leave what they find. */
 export const results = process.env.MEDCOSS_GPU_RESULTS ?? "gpu-check-results";
 

@@ -6,7 +6,8 @@
 #   bash gpu-check/run.sh --device cpu golden    to try the check itself where there is no GPU
 #
 # Needs Linux on x64 and a python3 whose torch is the release that the package is built for; no Node.js, no network.
-# A part that fails or takes too long does not stop the others. The last line is `N passed, N failed`.
+# Parts that check nothing but results run all at once, those that fill memory or measure time one after another. A
+# part that fails or takes too long does not stop the others. The last line is `N passed, N failed`.
 set -uo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -14,22 +15,23 @@ export MEDCOSS_GPU_DEVICE=cuda
 # Seconds for everything; a part gets what is left of it, at most its own limit.
 budget=${MEDCOSS_GPU_SECONDS:-480}
 
-# In the order in which they run, with their limits in seconds.
-order=(facts golden ops precision kmeans losses graph stages memory kmeans-speed bench sanitizer)
-declare -A limits=([facts]=40 [golden]=120 [ops]=40 [precision]=60 [kmeans]=60 [losses]=60 [graph]=40 [stages]=60 [memory]=40
-  [bench]=290 [kmeans-speed]=120 [sanitizer]=60)
+# With their limits in seconds.
+together=(facts golden ops precision kmeans losses graph stages compile sanitizer)
+alone=(memory timeline bench kmeans-speed)
+declare -A limits=([facts]=60 [golden]=120 [ops]=60 [precision]=120 [kmeans]=90 [losses]=120 [graph]=90 [stages]=120
+  [compile]=150 [sanitizer]=120 [memory]=40 [timeline]=90 [bench]=290 [kmeans-speed]=90)
 
 slowness=1
 parts=()
 while [ $# -gt 0 ]; do
   case $1 in
     --device) MEDCOSS_GPU_DEVICE=$2; [ "$2" != cpu ] || slowness=10; shift ;;
-    *) if [ -z "${limits[$1]:-}" ]; then echo "Expected a part of: ${order[*]}; received $1" >&2; exit 2; fi
+    *) if [ -z "${limits[$1]:-}" ]; then echo "Expected a part of: ${!limits[*]}; received $1" >&2; exit 2; fi
        parts+=("$1") ;;
   esac
   shift
 done
-[ ${#parts[@]} -gt 0 ] || parts=("${order[@]}")
+[ ${#parts[@]} -gt 0 ] || parts=("${together[@]}" "${alone[@]}")
 
 # Python unpacks, because it is the one tool that is there for certain.
 unpack() { # archive, folder
@@ -50,23 +52,35 @@ torch=$(python3 -c 'import importlib.util as u; s = u.find_spec("torch"); print(
 if [ -n "$torch" ]; then export MEDCOSS_LIBTORCH=${MEDCOSS_LIBTORCH:-$torch}; fi
 export MEDCOSS_BENCH_PYTHON=${MEDCOSS_BENCH_PYTHON:-$(command -v python3)}
 export MEDCOSS_GPU_RESULTS=$here/results
+# What torch.compile makes in one part serves the next.
+export TORCHINDUCTOR_CACHE_DIR=${TORCHINDUCTOR_CACHE_DIR:-$here/unpacked/inductor}
 mkdir -p "$MEDCOSS_GPU_RESULTS"
 cd "$app" || exit 1
 
-for part in "${parts[@]}"; do
-  rm -f "$MEDCOSS_GPU_RESULTS/$part".*
-  limit=$((slowness * ${limits[$part]}))
-  left=$((slowness * budget - SECONDS - 5))
-  [ "$left" -ge "$limit" ] || limit=$left
-  echo "== $part (at most $limit s)"
+run_part() {
+  local part=$1 code=124
+  local limit=$((slowness * ${limits[$part]})) left=$((slowness * budget - SECONDS - 5)) started
   started=$(date +%s.%N)
+  rm -f "$MEDCOSS_GPU_RESULTS/$part".*
+  [ "$left" -ge "$limit" ] || limit=$left
   if [ "$limit" -gt 0 ]; then
-    MEDCOSS_GPU_LIMIT=$limit timeout --signal=INT --kill-after=5 "$limit" "$node" "js/scripts/gpu/checks/$part.mjs" 2>&1 | tee "$MEDCOSS_GPU_RESULTS/$part.log"
-    code=${PIPESTATUS[0]}
-  else
-    code=124
+    MEDCOSS_GPU_LIMIT=$limit timeout --signal=INT --kill-after=5 "$limit" "$node" "js/scripts/gpu/checks/$part.mjs" \
+      > "$MEDCOSS_GPU_RESULTS/$part.log" 2>&1
+    code=$?
   fi
   echo "$code $limit $started $(date +%s.%N)" > "$MEDCOSS_GPU_RESULTS/$part.exit"
+  printf '== %s\n%s\n' "$part" "$(cat "$MEDCOSS_GPU_RESULTS/$part.log")"
+}
+
+runs_alone() {
+  [ "$MEDCOSS_GPU_DEVICE" = cpu ] || [[ " ${alone[*]} " == *" $1 "* ]]
+}
+for part in "${parts[@]}"; do
+  runs_alone "$part" || run_part "$part" &
+done
+wait
+for part in "${parts[@]}"; do
+  if runs_alone "$part"; then run_part "$part"; fi
 done
 
 "$node" js/scripts/gpu/report.mjs "${parts[@]}"

@@ -6,12 +6,11 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { device, Part, results } from "../part.mjs";
+import { batches, device, Part, results } from "../part.mjs";
 
 const part = new Part("bench");
 const program = fileURLToPath(new URL("../../../benchmarks/run.js", import.meta.url));
 const seconds = Number(process.env.MEDCOSS_GPU_LIMIT ?? 290);
-const batches = device === "cpu" ? ["2"] : ["128", "512"];
 
 /** What has to be reached, over the faster of the tuned peers, and over the published engine. */
 const wanted = { image2d: 1.2, volume3d: 1.2, text: 1.5 };
@@ -28,7 +27,7 @@ function measureAll() {
     ...[program, "step", "--device", device, "--precision", "bf16", "--goals", "--warmups", "2"],
     ...["--rounds", "4", "--minutes", String(Math.max(1, Math.floor((seconds - 100) / 60)))],
     ...["--json", json, "--reports", results, ...reference],
-    ...batches.flatMap((batch) => ["--batch", batch]),
+    ...batches.flatMap((batch) => ["--batch", String(batch)]),
     ...(device === "cpu" ? ["--quick", "--kind", "text", "--compile", "none"] : []),
   ];
   const { status } = spawnSync(process.execPath, args, { stdio: "inherit" });

@@ -3,13 +3,14 @@
  * what each kernel takes of it.
  */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 import { peerScript } from "../../../benchmarks/harness/place.js";
 import { kmeans } from "../../../lib/trainer.js";
+import { byKernel, findNcu, kernelTimes } from "../kernels.mjs";
 import { device, Part } from "../part.mjs";
 
 const [N, D, K] = device === "cpu" ? [4000, 64, 40] : [356_000, 768, 3560];
@@ -49,39 +50,10 @@ function peers(...args) {
   return text.split("\n").flatMap((line) => (line.startsWith("{") ? [JSON.parse(line)] : []));
 }
 
-/** @returns {string | undefined} */
-function findNcu() {
-  const folders = ["/usr/local/cuda/bin", ...(process.env.PATH ?? "").split(":")];
-  const known = "/opt/nvidia/nsight-compute";
-  if (existsSync(known)) folders.push(...readdirSync(known).map((name) => join(known, name)));
-  return folders.map((folder) => join(folder, "ncu")).find((file) => existsSync(file));
-}
-
-/** Milliseconds by kernel, of two iterations. @param {Part} part @param {string} ncu @param {string} path */
-function timeline(part, ncu, path) {
-  const options = ["--clock-control", "none", "--metrics", "gpu__time_duration.sum", "--csv"];
+/** Milliseconds by kernel, of two iterations. @param {Part} part @param {string} path */
+async function timeline(part, path) {
   const own = [process.execPath, fileURLToPath(import.meta.url), "--once", path];
-  const text = execFileSync(ncu, [...options, ...own], {
-    encoding: "utf8",
-    maxBuffer: 1 << 28,
-    timeout: 60_000,
-    stdio: ["ignore", "pipe", "ignore"],
-  });
-  /** @type {Map<string, { calls: number, ms: number }>} */
-  const kernels = new Map();
-  const lines = text.split("\n").filter((line) => line.startsWith('"'));
-  const cells = lines.map((line) => line.slice(1, -1).split('","'));
-  const at = (/** @type {string} */ name) => cells[0]?.indexOf(name) ?? -1;
-  const units = { ns: 1e-6, us: 1e-3, ms: 1, nsecond: 1e-6, usecond: 1e-3, msecond: 1 };
-  for (const row of cells.slice(1)) {
-    const name = (row[at("Kernel Name")] ?? "").replace(/[(<].*/, "");
-    const unit = /** @type {keyof typeof units} */ (row[at("Metric Unit")]);
-    const found = kernels.get(name) ?? { calls: 0, ms: 0 };
-    found.calls++;
-    found.ms += Number((row[at("Metric Value")] ?? "").replaceAll(",", "")) * (units[unit] ?? 0);
-    kernels.set(name, found);
-  }
-  for (const [kernel, { calls, ms }] of [...kernels].sort((a, b) => b[1].ms - a[1].ms)) {
+  for (const { kernel, calls, ms } of byKernel(await kernelTimes(own))) {
     part.row("kernels of two iterations", { kernel, calls, ms: ms.toFixed(3) });
     console.log(`${ms.toFixed(3).padStart(9)} ms ${String(calls).padStart(4)} ${kernel}`);
   }
@@ -143,8 +115,7 @@ async function measure(part, path) {
     what: `fit with k-means++, ${fit.iterations} iterations, s`,
     value: seconds,
   });
-  const ncu = findNcu();
-  if (ncu) await part.attempt("timeline", async () => timeline(part, ncu, path));
+  if (findNcu()) await part.attempt("timeline", () => timeline(part, path));
   else part.skip("timeline", "there is no ncu");
   return { per, row, inertia: checked.inertia };
 }
