@@ -1,5 +1,6 @@
 #include "addon/reader.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 
@@ -70,6 +71,21 @@ std::string shape_text(const Shape& shape) {
 
 std::string range_text(const char* noun, const std::string& low, const std::string& high) {
   return std::string(noun) + " from " + low + " to " + high;
+}
+
+// What a GPU trains on is copied by all cores: one copies 5 GB/s, and 128 volumes have 0.15 GB.
+// While the CPU trains, its cores are busy.
+void copy_bytes(const at::Tensor& to, const void* from, bool all_cores) {
+  const auto bytes = static_cast<int64_t>(to.nbytes());
+  const auto copy = [to = static_cast<char*>(to.data_ptr()), from = static_cast<const char*>(from)](
+                        int64_t begin, int64_t end) {
+    std::memcpy(to + begin, from + begin, static_cast<size_t>(end - begin));
+  };
+  constexpr int64_t piece = 4 << 20;
+  if (all_cores)
+    at::parallel_for(0, bytes, piece, copy);
+  else if (bytes > 0)
+    copy(0, bytes);
 }
 
 }  // namespace
@@ -225,7 +241,7 @@ at::Tensor Reader::tensor(const char* name, const Shape& shape,
 
   const auto options = at::TensorOptions(scalar_type(array.type)).pinned_memory(pinned_);
   at::Tensor result = at::empty(shape, options);
-  if (array.length > 0) std::memcpy(result.data_ptr(), array.data, result.nbytes());
+  copy_bytes(result, array.data, pinned_);
   return result;
 }
 

@@ -115,8 +115,8 @@ Kernel kernel_for(const Shaped& s) {
   const AttentionInput& in = s.input;
   if (in.q_QW.scalar_type() == at::kFloat) return Kernel::efficient;
   if (!s.even) return Kernel::flash;
-  const int64_t choice = at::_fused_sdp_choice(by_head(s.q(in.q_QW)), by_head(s.k(in.k_KW)),
-                                               by_head(s.k(in.v_KW)));
+  const int64_t choice =
+      at::_fused_sdp_choice(by_head(s.q(in.q_QW)), by_head(s.k(in.k_KW)), by_head(s.k(in.v_KW)));
   const auto cudnn_attention = static_cast<int64_t>(at::SDPBackend::cudnn_attention);
   return choice == cudnn_attention ? Kernel::cudnn : Kernel::flash;
 }

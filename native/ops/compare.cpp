@@ -34,11 +34,11 @@ double error_of(const at::Tensor& found, const at::Tensor& expected) {
 }  // namespace
 
 void compare_results(const std::string& name, const Results& found, const Results& expected,
-                     OperationReport& report) {
+                     OperationReport& report, double allowance) {
   for (size_t i = 0; i < expected.size(); ++i) {
     const auto& [result, tensor] = expected[i];
     if (!tensor.defined() && !found[i].second.defined()) continue;
-    const double bound = tensor.defined() ? bound_of(tensor.scalar_type()) : 0;
+    const double bound = tensor.defined() ? allowance * bound_of(tensor.scalar_type()) : 0;
     report.comparisons.push_back({name + ": " + result, error_of(found[i].second, tensor), bound});
   }
 }

@@ -38,9 +38,9 @@ OperationReport compare_operations(at::Device device);
 /// Results of an operation by name.
 using Results = std::vector<std::pair<std::string, at::Tensor>>;
 
-/// Adds a comparison for each result.
+/// Adds a comparison for each result. `allowance` widens the usual bound.
 void compare_results(const std::string& name, const Results& found, const Results& expected,
-                     OperationReport& report);
+                     OperationReport& report, double allowance = 1);
 
 /// Adds the mean time of `work` on a CUDA device.
 void time_operation(const std::string& name, double bytes, at::Device device,

@@ -47,7 +47,9 @@ void compare_shape(const Shape& s, at::ScalarType type, at::Device device,
       {"linear dweight", at::mm(exact(dy).t(), exact(x)).to(type)}};
   const std::string name = std::string(at::toString(type)) + " [" + std::to_string(s.rows) + "," +
                            std::to_string(s.in) + "] to " + std::to_string(s.out);
-  compare_results(name, found, expected, report);
+  // Where cuBLAS cuts a sum into parts, it may keep these in bfloat16, as PyTorch's default is.
+  const bool rounds_parts = device.is_cuda() && type == at::kBFloat16;
+  compare_results(name, found, expected, report, rounds_parts ? 2 : 1);
 }
 
 }  // namespace

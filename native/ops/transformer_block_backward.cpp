@@ -138,9 +138,8 @@ HalfGradients TransformerHalf::attention_backward(const SavedHalf& saved, int64_
     dprojected = gathered(dprojected, plan_.expand_N, rows).to(type_);
     stream.dx_NW = gathered(stream.dx_NW, plan_.expand_N, rows);
   }
-  enter_backward(saved,
-                 projections_backward(saved, entered(saved), dq, dprojected, gradients), stream,
-                 gradients);
+  enter_backward(saved, projections_backward(saved, entered(saved), dq, dprojected, gradients),
+                 stream, gradients);
   return gradients;
 }
 

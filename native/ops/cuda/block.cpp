@@ -155,8 +155,7 @@ at::Tensor Launchers::bias_gelu(const at::Tensor& u_NH, const at::Tensor& bias_H
 }
 
 GeluGradients Launchers::bias_gelu_backward(const at::Tensor& da_NH, const at::Tensor& u_NH,
-                                            const at::Tensor& bias_H,
-                                            const at::Tensor& kept_a_NH) {
+                                            const at::Tensor& bias_H, const at::Tensor& kept_a_NH) {
   const Launch launch(u_NH);
   const int64_t rows = u_NH.size(0);
   const int64_t width = u_NH.size(1);

@@ -11,6 +11,8 @@ import { batches, device, Part } from "../part.mjs";
 
 const SAMPLES = /** @type {number} */ (batches[0]);
 const SHOWN = 40;
+/** Of the first step, whose kernels are more. */
+const SKIPPED = 600;
 /** The kernel that ends a step. */
 const LAST = "update_chunks";
 
@@ -29,7 +31,7 @@ async function run(kind) {
 /** @param {Part} part @param {import("../batches.mjs").Kind} kind */
 async function show(part, kind) {
   const own = [process.execPath, fileURLToPath(import.meta.url), "--once", kind];
-  const launches = await kernelTimes(own);
+  const launches = await kernelTimes(own, SKIPPED);
   const ends = launches.flatMap(({ kernel }, i) => (kernel.includes(LAST) ? [i] : []));
   const firstStep = ends.slice(0, ends.length / 2).at(-1) ?? 0;
   const rows = byKernel(launches.slice(firstStep + 1));
