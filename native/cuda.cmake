@@ -16,7 +16,8 @@ set(MEDCOSS_CUDA_KERNELS
     native/ops/cuda/kmeans_seeds.cu
     native/ops/cuda/kmeans_sums.cu
     native/ops/cuda/patch_loss.cu
-    native/ops/cuda/patches.cu)
+    native/ops/cuda/patches.cu
+    native/ops/cuda/rows_by_index.cu)
 
 # Host code: launchers, streams, graphs; compiled by the C++ compiler.
 set(MEDCOSS_CUDA_SOURCES
@@ -30,7 +31,8 @@ set(MEDCOSS_CUDA_SOURCES
     native/ops/cuda/library.cpp
     native/ops/cuda/losses.cpp
     native/ops/cuda/optimizer.cpp
-    native/ops/cuda/pictures.cpp)
+    native/ops/cuda/pictures.cpp
+    native/ops/cuda/rows.cpp)
 
 # The GPUs that are compiled for. PTX of the last serves newer ones.
 set(MEDCOSS_CUDA_TARGETS 80 86 89 90a 100)

@@ -6,6 +6,7 @@
 #include <ATen/ops/linear.h>
 #include <ATen/ops/meshgrid.h>
 #include <ATen/ops/pow.h>
+#include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 
 namespace medcoss {
@@ -20,6 +21,24 @@ at::Tensor waves(const at::Tensor& position_N, int64_t width) {
   const at::Tensor angle =
       position_N.flatten().unsqueeze(1) * at::pow(10000.0, exponent).reciprocal_();
   return at::cat({angle.sin(), angle.cos()}, 1);
+}
+
+// The first `seen` rows of each sequence are its own, the others are patches that were removed.
+Expansion expansion_of(const Masking& masking, int64_t seen) {
+  const at::Tensor& removed_BR = masking.removed_BR;
+  const int64_t batch = removed_BR.size(0);
+  const int64_t tokens = seen + removed_BR.size(1);
+  const auto options = removed_BR.options();
+  const at::Tensor own = at::arange(batch * seen, options).view({batch, seen});
+  Expansion expansion;
+  expansion.row_N = at::cat({own, removed_BR + batch * seen}, 1).flatten();
+  if (removed_BR.is_cpu()) return expansion;
+  // The first token stands before the patches.
+  const at::Tensor place_BL = masking.restore_BL + 1;
+  const at::Tensor start_B1 = at::arange(batch, options).mul_(tokens).unsqueeze(1);
+  const at::Tensor copy_BL = at::where(place_BL.ge(seen), place_BL + start_B1, -1);
+  expansion.copy_RB = copy_BL.t().contiguous();
+  return expansion;
 }
 
 }  // namespace
@@ -113,16 +132,13 @@ Decoder::Decoder(const Scope& scope, const ModelSize& size, DecoderTokens tokens
 // The stream's rows are those of the tokens that were seen, then one per place of a patch: removed
 // patches share theirs.
 at::Tensor Decoder::run_stack(const at::Tensor& x_BSD, const at::Tensor& filler_LD,
-                              const at::Tensor& removed_BR, int64_t wanted) const {
+                              const Masking& masking, int64_t wanted) const {
   const int64_t batch = x_BSD.size(0);
-  const int64_t seen = x_BSD.size(1);
-  const int64_t tokens = seen + removed_BR.size(1);
-  const auto options = removed_BR.options();
-  const at::Tensor seen_rows = at::arange(batch * seen, options).view({batch, seen});
-  const at::Tensor expand_N = at::cat({seen_rows, removed_BR + batch * seen}, 1).flatten();
+  const int64_t tokens = x_BSD.size(1) + masking.removed_BR.size(1);
+  const auto options = masking.removed_BR.options();
   StackInput input(at::cat({x_BSD.flatten(0, 1), filler_LD}), Sequences::equal(batch, tokens),
                    heads_, product_type(x_BSD));
-  input.expand_N = expand_N;
+  input.expansion = expansion_of(masking, x_BSD.size(1));
   input.recomputes = form_ == BlockForm::recomputed;
   if (wanted < tokens) {
     const at::Tensor rows = at::arange(batch * tokens, options).view({batch, tokens});
@@ -144,7 +160,7 @@ at::Tensor Decoder::run(const at::Tensor& encoded, const Masking& masking, Visua
   const at::Tensor x_BSD = embed_.project(encoded) + at::embedding(positions, seen);
   const at::Tensor filler_LD = tokens_.mask_token.select(0, 0) + positions.slice(0, 1);
   if (form_ != BlockForm::modules && takes_heads(x_BSD, heads_)) {
-    return run_stack(x_BSD, filler_LD, masking.removed_BR, wanted);
+    return run_stack(x_BSD, filler_LD, masking, wanted);
   }
   at::Tensor x = blocks_.front().forward_first(x_BSD, filler_LD, masking.removed_BR);
   for (size_t i = 1; i + 1 < blocks_.size(); ++i) x = blocks_[i].forward(x);

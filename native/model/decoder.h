@@ -66,8 +66,8 @@ class Decoder {
   Shadows& shadows() const { return shadows_; }
 
  private:
-  at::Tensor run_stack(const at::Tensor& x_BSD, const at::Tensor& filler_LD,
-                       const at::Tensor& removed_BR, int64_t wanted) const;
+  at::Tensor run_stack(const at::Tensor& x_BSD, const at::Tensor& filler_LD, const Masking& masking,
+                       int64_t wanted) const;
   at::Tensor run(const at::Tensor& encoded, const Masking& masking, VisualKind kind,
                  int64_t wanted) const;
 

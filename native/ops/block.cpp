@@ -1,7 +1,5 @@
 #include "ops/block.h"
 
-#include <ATen/ops/index_add.h>
-
 #include <utility>
 
 #include "ops/cpu/block.h"
@@ -67,8 +65,12 @@ GeluGradients bias_gelu_backward(const at::Tensor& da_NH, const at::Tensor& u_NH
 }
 
 void add_rows(const at::Tensor& x_NW, const at::Tensor& row_M, const at::Tensor& y_MW) {
-  if (x_NW.is_cpu()) return cpu::add_rows(x_NW, row_M, y_MW);
-  x_NW.index_add_(0, row_M, y_MW);
+  if (x_NW.is_cuda()) return gpu().add_rows(x_NW, row_M, y_MW);
+  cpu::add_rows(x_NW, row_M, y_MW);
+}
+
+void sum_copies(const at::Tensor& x_NW, const at::Tensor& index_RC, const at::Tensor& sums_RW) {
+  gpu().sum_copies(x_NW, index_RC, sums_RW);
 }
 
 at::Tensor column_sums(const at::Tensor& x_NW) {

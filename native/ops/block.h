@@ -86,8 +86,12 @@ at::Tensor bias_gelu(const at::Tensor& u_NH, const at::Tensor& bias_H);
 GeluGradients bias_gelu_backward(const at::Tensor& da_NH, const at::Tensor& u_NH,
                                  const at::Tensor& bias_H, const at::Tensor& kept_a_NH = {});
 
-/// x[row_M] += y, each row once.
+/// x[row_M] += y, each row once, of one type.
 void add_rows(const at::Tensor& x_NW, const at::Tensor& row_M, const at::Tensor& y_MW);
+
+/// The sum of the rows of x that each row of the index names, int64, below 0 none, to `sums_RW`,
+/// float32. On CUDA devices.
+void sum_copies(const at::Tensor& x_NW, const at::Tensor& index_RC, const at::Tensor& sums_RW);
 
 /// Sums [W] over rows of T. On the CPU the rows may be parts of wider ones.
 at::Tensor column_sums(const at::Tensor& x_NW);

@@ -89,7 +89,7 @@ AttentionInput TransformerHalf::projections(const at::Tensor& y_MW, int64_t head
     projected = linear(y_MW, weight.slice(0, width), bias.slice(0, width));
   } else {
     projected = linear(y_MW, weight, bias);
-    if (plan_.expand_N.defined()) projected = projected.index_select(0, plan_.expand_N);
+    if (plan_.expansion) projected = projected.index_select(0, plan_.expansion->row_N);
   }
   if (saved != nullptr) {
     saved->q_QW = q;
@@ -103,7 +103,7 @@ void TransformerHalf::attention(Stream& stream, int64_t heads, SavedHalf* saved)
   const at::Tensor y = enter(stream, saved);
   const Attended attended = medcoss::attention(projections(y, heads, saved));
   if (saved != nullptr) saved->attended = attended;
-  if (plan_.expand_N.defined()) stream.x_NW = stream.x_NW.index_select(0, plan_.expand_N);
+  if (plan_.expansion) stream.x_NW = stream.x_NW.index_select(0, plan_.expansion->row_N);
   keep_rows(stream);
   at::Tensor out = attended.out_QW;
   if (selects_outputs()) out = out.index_select(0, plan_.keep);

@@ -34,6 +34,15 @@ struct HalfParameters {
 /// (undefined without), all float32.
 using HalfGradients = std::array<at::Tensor, 7>;
 
+/// A stream of B sequences whose rows are those of a shorter one, which has the first rows of each
+/// sequence, as many of each, and behind them R rows that sequences share.
+struct Expansion {
+  /// The row of the shorter stream for each row of the stream, int64.
+  at::Tensor row_N;
+  /// Where each sequence has a copy of each shared row, int64, below 0 nowhere. On CUDA devices.
+  at::Tensor copy_RB;
+};
+
 /// Which rows a half computes.
 struct HalfPlan {
   /// No sample has the branch.
@@ -45,11 +54,13 @@ struct HalfPlan {
 
   // Attention alone. Its M rows by sequence.
   Sequences sequences;
-  /// The stream takes rows of the one that comes in, int64 [N]; what is computed per row before
-  /// attention is computed once per row that comes in. Undefined: the stream is what comes in.
-  at::Tensor expand_N;
-  /// Rows that go on after attention, int64, each once; undefined: all of `rows`.
+  /// The stream takes rows of the one that comes in; what is computed per row before attention is
+  /// computed once per row that comes in.
+  std::optional<Expansion> expansion;
+  /// Rows that go on after attention, int64; undefined: all of `rows`.
   at::Tensor keep;
+  /// A row may go on more than once.
+  bool repeats_kept = false;
   int64_t rows = 0;
   /// Which of the M rows ask where others need not, int64, by sequence; and their places among
   /// those that go on (undefined: all of these). Undefined: all ask, and where some are kept, their

@@ -1,6 +1,8 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/embedding_dense_backward.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/index_add.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
@@ -18,8 +20,18 @@ namespace {
 enum { norm_weight, norm_bias, first_weight, first_bias, second_weight, second_bias, gamma };
 
 // Sums of the rows that were copies of one row, float32.
-at::Tensor gathered(const at::Tensor& d_NW, const at::Tensor& expand_N, int64_t rows) {
-  return at::embedding_dense_backward(d_NW.to(at::kFloat), expand_N, rows, -1, false);
+at::Tensor gathered(const at::Tensor& d_NW, const Expansion& expansion, int64_t rows) {
+  const int64_t width = d_NW.size(1);
+  if (d_NW.is_cpu()) {
+    return at::embedding_dense_backward(d_NW.to(at::kFloat), expansion.row_N, rows, -1, false);
+  }
+  const int64_t shared = expansion.copy_RB.size(0);
+  const int64_t batch = expansion.copy_RB.size(1);
+  at::Tensor sums = at::empty({rows, width}, d_NW.options().dtype(at::kFloat));
+  const at::Tensor own = sums.narrow(0, 0, rows - shared).view({batch, -1, width});
+  own.copy_(d_NW.view({batch, -1, width}).narrow(1, 0, own.size(1)));
+  sum_copies(d_NW, expansion.copy_RB, sums.narrow(0, rows - shared, shared));
+  return sums;
 }
 
 }  // namespace
@@ -98,7 +110,7 @@ at::Tensor TransformerHalf::projections_backward(const SavedHalf& saved, const a
   gradients[first_weight] = at::cat({weight_gradient(dq, y_MW.index_select(0, plan_.query_Q)),
                                      weight_gradient(dprojected, y_MW)});
   at::Tensor dy = linear(dprojected, weight.slice(0, width).t());
-  dy.index_add_(0, plan_.query_Q, linear(dq, weight.slice(0, 0, width).t()));
+  add_rows(dy, plan_.query_Q, linear(dq, weight.slice(0, 0, width).t()));
   return dy;
 }
 
@@ -107,7 +119,11 @@ void TransformerHalf::keep_rows_backward(BackwardStream& stream) const {
   if (!plan_.keep.defined()) return;
   const at::Tensor kept = stream.dx_NW;
   stream.dx_NW = at::zeros({plan_.rows, kept.size(1)}, kept.options());
-  add_rows(stream.dx_NW, plan_.keep, kept);
+  // Those of padded labels are one row, again and again.
+  if (plan_.repeats_kept)
+    stream.dx_NW.index_add_(0, plan_.keep, kept);
+  else
+    add_rows(stream.dx_NW, plan_.keep, kept);
 }
 
 HalfGradients TransformerHalf::attention_backward(const SavedHalf& saved, int64_t heads,
@@ -133,10 +149,10 @@ HalfGradients TransformerHalf::attention_backward(const SavedHalf& saved, int64_
       medcoss::attention_backward(packed(saved.q_QW, saved.projected, heads), saved.attended, dout,
                                   {to.q_QW, to.k_KW, to.v_KW});
   keep_rows_backward(stream);
-  if (plan_.expand_N.defined()) {
+  if (plan_.expansion) {
     const int64_t rows = saved.normed.x_NW.size(0);
-    dprojected = gathered(dprojected, plan_.expand_N, rows).to(type_);
-    stream.dx_NW = gathered(stream.dx_NW, plan_.expand_N, rows);
+    dprojected = gathered(dprojected, *plan_.expansion, rows).to(type_);
+    stream.dx_NW = gathered(stream.dx_NW, *plan_.expansion, rows);
   }
   enter_backward(saved, projections_backward(saved, entered(saved), dq, dprojected, gradients),
                  stream, gradients);

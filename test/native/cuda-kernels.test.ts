@@ -47,6 +47,7 @@ const programs: Record<string, string[]> = {
   losses: ["feature_distance.cu", "patch_loss.cu"],
   optimizer: ["adamw.cu"],
   pictures: ["crop_resize.cu", "patches.cu"],
+  rows: ["block_columns.cu", "rows_by_index.cu"],
 };
 
 /** Of `shape` [B,H,W,C], to `size`; boxes are top, left, height, width. */

@@ -41,7 +41,7 @@ class Planner {
   HalfPlan attention(size_t half) const {
     HalfPlan plan = common(half, input_.sequences);
     const bool narrows = half + 2 == halves_ && input_.wanted.row_Q.defined();
-    if (half == 0) plan.expand_N = input_.expand_N;
+    if (half == 0) plan.expansion = input_.expansion;
     plan.rows = input_.sequences.rows();
     if (narrows) plan.keep = input_.wanted.row_Q;
     if (plan.skipped) return plan;
@@ -50,7 +50,8 @@ class Planner {
     if (!narrows) return plan;
     const Sequences& wanted = input_.wanted.sequences;
     // Queries are not known by sequence, or stand among rows that are yet to be repeated.
-    if (wanted.count() == 0 || plan.expand_N.defined()) {
+    if (wanted.count() == 0 || plan.expansion) {
+      plan.repeats_kept = wanted.count() == 0;
       plan.scale_B = wanted_scale(half);
       return plan;
     }

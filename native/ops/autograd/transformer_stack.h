@@ -33,8 +33,8 @@ struct DropPath {
 /// Rows of the stream that the last block computes.
 struct WantedRows {
   at::Tensor row_Q;  // int64; undefined: all
-  /// By sequence, each row once and in order. Without sequences the rows may come in any order, but
-  /// not with survivors.
+  /// By sequence, each row once and in order. Without sequences the rows may come in any order and
+  /// more than once, but not with survivors.
   Sequences sequences;
 };
 
@@ -48,9 +48,9 @@ struct StackInput {
   bool recomputes = false;
   DropPath drop;
   WantedRows wanted;
-  /// The stream's rows as rows of `x_NW`, int64; undefined: x_NW itself. Not with survivors in the
-  /// first branch.
-  at::Tensor expand_N;
+  /// The stream's rows as rows of `x_NW`; without, x_NW itself. Not with survivors in the first
+  /// branch.
+  std::optional<Expansion> expansion;
 
   StackInput(at::Tensor x, Sequences rows, int64_t head_count, at::ScalarType product_type)
       : x_NW(std::move(x)), sequences(std::move(rows)), heads(head_count), type(product_type) {}

@@ -138,7 +138,7 @@ at::Tensor residual_add(const at::Tensor& x_NW, const at::Tensor& branch_NW,
 void add_rows(const at::Tensor& x_NW, const at::Tensor& row_M, const at::Tensor& y_MW) {
   for_type(y_MW.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    run_rows(AddedRows<T>{x_NW.size(1), places_of(row_M), values<T>(y_MW), mutable_floats(x_NW)},
+    run_rows(AddedRows<T>{x_NW.size(1), places_of(row_M), values<T>(y_MW), mutable_values<T>(x_NW)},
              y_MW.size(0), x_NW.size(1));
   });
 }

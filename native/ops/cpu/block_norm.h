@@ -57,7 +57,7 @@ struct AddedRows {
   int64_t width;
   const int64_t* places;
   const T* y;
-  float* x;
+  T* x;
 };
 
 /// Both in one pass.
@@ -203,9 +203,9 @@ template <typename T>
 MEDCOSS_ROWS void rows(const AddedRows<T>& a, int64_t begin, int64_t end) {
   for (int64_t row = begin; row < end; ++row) {
     const T* __restrict y = a.y + row * a.width;
-    float* __restrict x = a.x + a.places[row] * a.width;
+    T* __restrict x = a.x + a.places[row] * a.width;
 #pragma omp simd
-    for (int64_t i = 0; i < a.width; ++i) x[i] += load(y + i);
+    for (int64_t i = 0; i < a.width; ++i) store(load(x + i) + load(y + i), x + i);
   }
 }
 

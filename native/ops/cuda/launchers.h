@@ -27,6 +27,11 @@ class Launchers final : public CudaOperations {
                                    const at::Tensor& bias_H, const at::Tensor& kept_a_NH) override;
   at::Tensor column_sums(const at::Tensor& x_NW) override;
 
+  // rows.cpp
+  void add_rows(const at::Tensor& x_NW, const at::Tensor& row_M, const at::Tensor& y_MW) override;
+  void sum_copies(const at::Tensor& x_NW, const at::Tensor& index_RC,
+                  const at::Tensor& sums_RW) override;
+
   // optimizer.cpp
   at::Tensor adamw(const std::vector<AdamwTensor>& tensors, const at::Tensor& learning_rate,
                    const at::Tensor& loss, const AdamwOptions& options) override;

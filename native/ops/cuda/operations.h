@@ -82,6 +82,10 @@ class CudaOperations {
                                            const at::Tensor& bias_H,
                                            const at::Tensor& kept_a_NH) = 0;
   virtual at::Tensor column_sums(const at::Tensor& x_NW) = 0;
+  virtual void add_rows(const at::Tensor& x_NW, const at::Tensor& row_M,
+                        const at::Tensor& y_MW) = 0;
+  virtual void sum_copies(const at::Tensor& x_NW, const at::Tensor& index_RC,
+                          const at::Tensor& sums_RW) = 0;
 
   /// One step of AdamW over all tensors, and the norm of their gradients. Where `loss` (float32 [])
   /// or the norm is not finite, nothing changes. `learning_rate` is float32 []. Returns float64 [2]
