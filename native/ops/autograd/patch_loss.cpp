@@ -32,8 +32,12 @@ class PatchLoss : public torch::autograd::Function<PatchLoss> {
 
   static variable_list backward(AutogradContext* context, const variable_list& gradient) {
     const at::Tensor saved = context->get_saved_variables()[0];
+    if (saved.is_cuda()) {
+      cuda_library().operations().scale_gradient(gradient[0], saved);
+      return {saved, Variable(), Variable()};
+    }
     // A step that is not computed in parts needs no copy.
-    if (saved.is_cpu() && gradient[0].item<float>() == 1) return {saved, Variable(), Variable()};
+    if (gradient[0].item<float>() == 1) return {saved, Variable(), Variable()};
     // In bfloat16 the factor would be rounded before the product.
     const at::Tensor scaled = saved.to(at::kFloat) * gradient[0];
     return {scaled.to(saved.scalar_type()), Variable(), Variable()};

@@ -43,6 +43,7 @@ class Launchers final : public CudaOperations {
                                        const at::Tensor& elements) override;
   PatchLossOnDevice patch_loss(const at::Tensor& predicted_BRV, const at::Tensor& patches_BLV,
                                const at::Tensor& removed_BR) override;
+  void scale_gradient(const at::Tensor& upstream, const at::Tensor& gradient) override;
   // pictures.cpp
   at::Tensor image_patches(const at::Tensor& pixels_BHWC, const at::Tensor& flips_B,
                            const PictureMix& mix) override;

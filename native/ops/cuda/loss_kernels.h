@@ -54,4 +54,15 @@ struct PatchLoss {
 template <typename T>
 void patch_loss(const PatchLoss<T>& p, cudaStream_t stream);
 
+/// gradient *= upstream; where that is 1, the gradient is not touched.
+template <typename T>
+struct ScaledGradient {
+  const float* upstream;  // [1]
+  T* gradient;            // [count]
+  int64_t count;
+};
+
+template <typename T>
+void scale_gradient(const ScaledGradient<T>& p, cudaStream_t stream);
+
 }  // namespace medcoss::cuda

@@ -67,4 +67,14 @@ PatchLossOnDevice Launchers::patch_loss(const at::Tensor& predicted_BRV,
   return out;
 }
 
+void Launchers::scale_gradient(const at::Tensor& upstream, const at::Tensor& gradient) {
+  const Launch launch(gradient);
+  for_compute_type(gradient.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    cuda::scale_gradient<T>({floats(upstream), mutable_values<T>(gradient), gradient.numel()},
+                            launch.stream);
+  });
+  check_launch("scale_gradient");
+}
+
 }  // namespace medcoss::cuda

@@ -107,6 +107,8 @@ class CudaOperations {
   virtual PatchLossOnDevice patch_loss(const at::Tensor& predicted_BRV,
                                        const at::Tensor& patches_BLV,
                                        const at::Tensor& removed_BR) = 0;
+  /// gradient *= upstream, float32 []; where that is 1, memory is left alone.
+  virtual void scale_gradient(const at::Tensor& upstream, const at::Tensor& gradient) = 0;
 
   /// Images (uint8, divided by 255, or float32; one channel becomes three) and volumes (int16 or
   /// float32) as rows of patches, float32, mirrored as the samples' flips say (undefined: none) and

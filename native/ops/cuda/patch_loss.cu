@@ -2,6 +2,8 @@
 //
 // A block has a patch, which stays in registers (3 x 16^2 and 16^3 values); patches of other sizes
 // are read again for each step.
+#include <algorithm>
+
 #include "ops/cuda/launch.cuh"
 #include "ops/cuda/loss_kernels.h"
 #include "ops/cuda/numbers.cuh"
@@ -12,6 +14,8 @@ namespace {
 
 constexpr int threads = 128;
 constexpr int settle_threads = 1024;
+constexpr int scale_threads = 256;
+constexpr int64_t most_scale_blocks = 8 * 132;
 constexpr float epsilon = 1e-6F;
 
 // Where a block's patch and prediction are.
@@ -116,6 +120,20 @@ __global__ void __launch_bounds__(settle_threads)
   if (threadIdx.x == 0) *loss = static_cast<float>(sum / static_cast<double>(rows * values));
 }
 
+template <typename T, int pack>
+__global__ void __launch_bounds__(scale_threads)
+    scale_values(const __grid_constant__ ScaledGradient<T> p) {
+  const float factor = *p.upstream;
+  if (factor == 1) return;
+  const int64_t step = int64_t{gridDim.x} * scale_threads * pack;
+  for (int64_t at = (int64_t{blockIdx.x} * scale_threads + threadIdx.x) * pack; at < p.count;
+       at += step) {
+    auto values = load_pack<T, pack>(p.gradient + at);
+    for (int i = 0; i < pack; ++i) store(values.at[i], factor * to_float(values.at[i]));
+    store_pack(p.gradient + at, values);
+  }
+}
+
 }  // namespace
 
 template <typename T>
@@ -131,6 +149,17 @@ void patch_loss(const PatchLoss<T>& p, cudaStream_t stream) {
   launch(settle, grid_of(1), settle_threads, stream, p.workspace, rows, p.values, p.loss);
 }
 
+template <typename T>
+void scale_gradient(const ScaledGradient<T>& p, cudaStream_t stream) {
+  const bool fits = p.count % wide<T> == 0 && aligned(16, p.gradient);
+  const int64_t packs = divide_up(p.count, fits ? wide<T> : 1);
+  const int64_t blocks = std::min(most_scale_blocks, divide_up(packs, scale_threads));
+  launch(fits ? scale_values<T, wide<T>> : scale_values<T, 1>, grid_of(blocks), scale_threads,
+         stream, p);
+}
+
+template void scale_gradient(const ScaledGradient<float>&, cudaStream_t);
+template void scale_gradient(const ScaledGradient<bf16>&, cudaStream_t);
 template void patch_loss(const PatchLoss<float>&, cudaStream_t);
 template void patch_loss(const PatchLoss<bf16>&, cudaStream_t);
 

@@ -95,9 +95,31 @@ void check_patches(const Sizes& s) {
   compare(name + " gradient", gradient, expected, precision<T>);
 }
 
+template <typename T>
+void check_scaled(size_t count, size_t shift, float factor) {
+  Buffer<T> gradient(count, shift);
+  Buffer<float> upstream(1);
+  upstream[0] = factor;
+  fill(gradient, 5);
+  vector<double> expected;
+  for (size_t i = 0; i < count; ++i) expected.push_back(factor * real(gradient[i]));
+  cuda::scale_gradient<T>({upstream.get(), gradient.get(), static_cast<int64_t>(count)}, nullptr);
+  compare(std::string("scaled ") + simt::type_name<T>() + " " + std::to_string(count) + " by " +
+              std::to_string(factor),
+          gradient, expected, precision<T>);
+}
+
 }  // namespace
 
 int main() {
+  for (const float factor : {1.0F, 0.3F}) {
+    for (const size_t count : {size_t{1}, size_t{77}, size_t{2048}}) {
+      for (const size_t shift : {size_t{0}, size_t{1}}) {
+        check_scaled<float>(count, shift, factor);
+        check_scaled<simt::bf16>(count, shift, factor);
+      }
+    }
+  }
   for (const bool masked : {false, true}) {
     check_distance(1, 1, false, 0);
     check_distance(37, 768, masked, 0);
