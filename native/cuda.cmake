@@ -6,6 +6,7 @@ set(MEDCOSS_CUDA_KERNELS
     native/ops/cuda/block_columns.cu
     native/ops/cuda/block_norm.cu
     native/ops/cuda/block_norm_backward.cu
+    native/ops/cuda/block_norm_backward_any.cu
     native/ops/cuda/block_residual.cu
     native/ops/cuda/crop_resize.cu
     native/ops/cuda/feature_distance.cu

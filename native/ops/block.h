@@ -46,6 +46,7 @@ struct NormGradients {
 struct BranchGradients {
   at::Tensor dbranch_NW;  // T
   at::Tensor dgamma_W;    // undefined without gamma
+  at::Tensor dbias_W;     // sums of dbranch over the rows, taken before it is rounded to T
 };
 
 struct GeluGradients {

@@ -67,7 +67,8 @@ Results norms(const Inputs& in) {
           {"residual_layer_norm dweight", norm.dweight_W},
           {"residual_layer_norm dbias", norm.dbias_W},
           {"residual_layer_norm dbranch", branch.dbranch_NW},
-          {"residual_layer_norm dgamma", branch.dgamma_W}};
+          {"residual_layer_norm dgamma", branch.dgamma_W},
+          {"residual_layer_norm branch dbias", branch.dbias_W}};
 }
 
 Results others(const Inputs& in) {
@@ -76,6 +77,7 @@ Results others(const Inputs& in) {
   return {{"residual_add x", residual_add(in.x, in.branch, in.scale())},
           {"residual_add dbranch", residual.dbranch_NW},
           {"residual_add dgamma", residual.dgamma_W},
+          {"residual_add dbias", residual.dbias_W},
           {"bias_gelu a", bias_gelu(in.branch, in.gamma)},
           {"bias_gelu a again", gelu.a_NH},
           {"bias_gelu du", gelu.du_NH},

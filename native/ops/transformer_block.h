@@ -127,7 +127,7 @@ class TransformerHalf {
 
   at::Tensor entered(const SavedHalf& saved) const;
   BranchGradients branch_backward(const SavedHalf& saved, BackwardStream& stream) const;
-  void second_backward(const at::Tensor& dbranch, const at::Tensor& in,
+  void second_backward(const BranchGradients& branch, const at::Tensor& in,
                        HalfGradients& gradients) const;
   at::Tensor projections_backward(const SavedHalf& saved, const at::Tensor& y_MW,
                                   const at::Tensor& dq, const at::Tensor& dprojected,

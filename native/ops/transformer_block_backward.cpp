@@ -64,7 +64,7 @@ BranchGradients TransformerHalf::branch_backward(const SavedHalf& saved,
     return residual_add_backward(stream.dx_NW, addition.branch_MW, addition.scale);
   }
   const at::Tensor dbranch = stream.dx_NW.to(type_);
-  if (!addition.scale.scale_B.defined()) return {dbranch, {}};
+  if (!addition.scale.scale_B.defined()) return {dbranch, {}, column_sums(stream.dx_NW)};
   // Without layer scale the branch's values have no part in its gradient.
   return residual_add_backward(stream.dx_NW, dbranch, addition.scale);
 }
@@ -92,10 +92,11 @@ void TransformerHalf::enter_backward(const SavedHalf& saved, const at::Tensor& d
 }
 
 // Takes the gradient of the branch back through the projection that made it from `in`.
-void TransformerHalf::second_backward(const at::Tensor& dbranch, const at::Tensor& in,
+void TransformerHalf::second_backward(const BranchGradients& branch, const at::Tensor& in,
                                       HalfGradients& gradients) const {
-  gradients[second_weight] = weight_gradient(dbranch, in);
-  gradients[second_bias] = column_sums(dbranch);
+  gradients[second_weight] = weight_gradient(branch.dbranch_NW, in);
+  gradients[second_bias] = branch.dbias_W;
+  gradients[gamma] = branch.dgamma_W;
 }
 
 at::Tensor TransformerHalf::projections_backward(const SavedHalf& saved, const at::Tensor& y_MW,
@@ -134,10 +135,9 @@ HalfGradients TransformerHalf::attention_backward(const SavedHalf& saved, int64_
   }
   HalfGradients gradients;
   const BranchGradients branch = branch_backward(saved, stream);
-  gradients[gamma] = branch.dgamma_W;
   at::Tensor out = saved.attended.out_QW;
   if (selects_outputs()) out = out.index_select(0, plan_.keep);
-  second_backward(branch.dbranch_NW, out, gradients);
+  second_backward(branch, out, gradients);
   at::Tensor dout = linear(branch.dbranch_NW, of(parameters_.second.weight).t());
   if (selects_outputs()) {
     dout = at::zeros_like(saved.attended.out_QW).index_add_(0, plan_.keep, dout);
@@ -164,11 +164,10 @@ HalfGradients TransformerHalf::feed_forward_backward(const SavedHalf& saved,
   if (plan_.skipped) return zeros();
   HalfGradients gradients;
   const BranchGradients branch = branch_backward(saved, stream);
-  gradients[gamma] = branch.dgamma_W;
   const at::Tensor da = linear(branch.dbranch_NW, of(parameters_.second.weight).t());
   const GeluGradients gelu =
       bias_gelu_backward(da, saved.projected, parameters_.first.bias, saved.activated_MH);
-  second_backward(branch.dbranch_NW, gelu.a_NH, gradients);
+  second_backward(branch, gelu.a_NH, gradients);
   gradients[first_weight] = weight_gradient(gelu.du_NH, entered(saved));
   gradients[first_bias] = gelu.dbias_H;
   enter_backward(saved, linear(gelu.du_NH, of(parameters_.first.weight).t()), stream, gradients);

@@ -43,7 +43,10 @@ function compare(program: string): Comparison[] {
 }
 
 const programs: Record<string, string[]> = {
-  block: ["block_columns.cu", "block_norm.cu", "block_norm_backward.cu", "block_residual.cu"],
+  block: [
+    ...["block_columns.cu", "block_norm.cu", "block_norm_backward.cu"],
+    ...["block_norm_backward_any.cu", "block_residual.cu"],
+  ],
   losses: ["feature_distance.cu", "patch_loss.cu"],
   optimizer: ["adamw.cu"],
   pictures: ["crop_resize.cu", "patches.cu"],

@@ -71,12 +71,13 @@ struct NormBlocks {
 };
 
 struct BranchBlocks {
-  at::Tensor dbranch_NW, dgamma, gamma_W;
+  at::Tensor dbranch_NW, dbias, dgamma, gamma_W;
   const BranchScale& scale;
 
   BranchBlocks(const at::Tensor& branch_NW, const BranchScale& branch_scale)
       : dbranch_NW(at::empty_like(branch_NW)),
-        dgamma(block_sums(sum_blocks(branch_NW.size(0)), branch_NW.size(1))),
+        dbias(block_sums(sum_blocks(branch_NW.size(0)), branch_NW.size(1))),
+        dgamma(branch_scale.gamma_W.defined() ? at::zeros_like(dbias) : at::Tensor()),
         gamma_W(gamma_of(branch_scale, branch_NW.size(1))),
         scale(branch_scale) {}
 
@@ -87,11 +88,12 @@ struct BranchBlocks {
             floats(dx_NW),
             branch_rows<T>(branch_NW, gamma_W, scale),
             mutable_values<T>(dbranch_NW),
-            mutable_floats(dgamma)};
+            {mutable_floats(dbias), dgamma.defined() ? mutable_floats(dgamma) : nullptr}};
   }
 
   BranchGradients added() const {
-    return {dbranch_NW, scale.gamma_W.defined() ? added_blocks(dgamma) : at::Tensor()};
+    return {dbranch_NW, dgamma.defined() ? added_blocks(dgamma) : at::Tensor(),
+            added_blocks(dbias)};
   }
 };
 

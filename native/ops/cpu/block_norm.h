@@ -83,14 +83,25 @@ struct NormBackwardBlocks {
   NormSums sums;
 };
 
-/// dbranch = scale gamma dx, and sums of scale branch dx; `begin` and `end` are blocks.
+/// Column sums of a block of rows, as above: of the branch's gradient before it is rounded, and of
+/// scale branch dx (null: not wanted).
+struct BranchSums {
+  float *dbias, *dgamma;
+};
+
+/// dbranch = scale gamma dx, and its sums; `begin` and `end` are blocks.
 template <typename T>
 struct BranchBackwardBlocks {
   int64_t width, count;
   const float* dx;
   BranchRows<T> add;
   T* dbranch;
-  float* dgamma;
+  BranchSums sums;
+
+  MEDCOSS_ROWS BranchSums sums_of(int64_t block) const {
+    return {sums.dbias + block * width,
+            sums.dgamma == nullptr ? nullptr : sums.dgamma + block * width};
+  }
 };
 
 /// Both, a row at a time.
@@ -179,18 +190,31 @@ MEDCOSS_ROWS void norm_backward_row(const NormBackwardBlocks<T>& a, int64_t row,
 
 template <typename T>
 MEDCOSS_ROWS void branch_backward_row(const BranchBackwardBlocks<T>& a, int64_t row,
-                                      float* __restrict dgamma) {
+                                      const BranchSums& sums) {
   const int64_t width = a.width;
   const float* __restrict dx = a.dx + a.add.place(row) * width;
   const T* __restrict branch = a.add.branch + row * width;
   const float* __restrict gamma = a.add.gamma;
   T* __restrict dbranch = a.dbranch + row * width;
+  float* __restrict dbias = sums.dbias;
   const float factor = a.add.factor(row);
+  if (sums.dgamma == nullptr) {
+#pragma omp simd
+    for (int64_t i = 0; i < width; ++i) {
+      const float gradient = factor * dx[i] * gamma[i];
+      dbias[i] += gradient;
+      store(gradient, dbranch + i);
+    }
+    return;
+  }
+  float* __restrict dgamma = sums.dgamma;
 #pragma omp simd
   for (int64_t i = 0; i < width; ++i) {
     const float scaled = factor * dx[i];
+    const float gradient = scaled * gamma[i];
     dgamma[i] += scaled * load(branch + i);
-    store(scaled * gamma[i], dbranch + i);
+    dbias[i] += gradient;
+    store(gradient, dbranch + i);
   }
 }
 
@@ -241,7 +265,7 @@ template <typename T>
 MEDCOSS_ROWS void rows(const BranchBackwardBlocks<T>& a, int64_t begin, int64_t end) {
   for (int64_t block = begin; block < end; ++block) {
     for (int64_t row = block * sum_rows; row < block_end(block, a.count); ++row) {
-      branch_backward_row(a, row, a.dgamma + block * a.width);
+      branch_backward_row(a, row, a.sums_of(block));
     }
   }
 }
@@ -253,7 +277,7 @@ MEDCOSS_ROWS void rows(const ResidualNormBackwardBlocks<T>& a, int64_t begin, in
     const NormSums sums{a.norm.sums.dweight + block * width, a.norm.sums.dbias + block * width};
     for (int64_t row = block * sum_rows; row < block_end(block, a.norm.count); ++row) {
       norm_backward_row(a.norm, row, sums);
-      branch_backward_row(a.branch, row, a.branch.dgamma + block * width);
+      branch_backward_row(a.branch, row, a.branch.sums_of(block));
     }
   }
 }

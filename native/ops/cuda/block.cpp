@@ -44,24 +44,36 @@ struct BackwardInputs {
   BranchScale scale;
 };
 
-// Returns dweight, dbias, dgamma [3,W]; the last without a branch is not there.
+// Returns the sums over rows [norm_sums,W].
 at::Tensor backward(const BackwardInputs& in, const at::Tensor& dx_NW,
                     const at::Tensor& dbranch_NW) {
   const Launch launch(in.x_NW);
   const int64_t rows = in.x_NW.size(0);
   const int64_t width = in.x_NW.size(1);
-  const int64_t count = in.branch_NW.defined() ? 3 : 2;
-  const at::Tensor sums = fresh({count, width}, in.x_NW, at::kFloat);
+  const bool has_gamma = in.scale.gamma_W.defined();
+  at::Tensor sums;
   const at::Tensor workspace = fresh({norm_workspace(rows, width)}, in.x_NW, at::kFloat);
   for_compute_type(in.dy_NW.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    norm_backward<T>(
-        {values<T>(in.dy_NW), floats(in.dx_residual_NW), floats(in.x_NW), floats(in.normed.mean_N),
-         floats(in.normed.rstd_N), floats(in.norm.weight_W), values<T>(in.branch_NW),
-         floats(in.scale.gamma_W), floats(in.scale.scale_B), mutable_floats(dx_NW),
-         mutable_values<T>(dbranch_NW), mutable_floats(workspace), mutable_floats(sums), rows,
-         width, rows_per_sample(in.x_NW, in.scale)},
-        launch.stream);
+    NormBackward<T> p{values<T>(in.dy_NW),
+                      floats(in.dx_residual_NW),
+                      floats(in.x_NW),
+                      floats(in.normed.mean_N),
+                      floats(in.normed.rstd_N),
+                      floats(in.norm.weight_W),
+                      has_gamma ? values<T>(in.branch_NW) : nullptr,
+                      floats(in.scale.gamma_W),
+                      floats(in.scale.scale_B),
+                      mutable_floats(dx_NW),
+                      mutable_values<T>(dbranch_NW),
+                      mutable_floats(workspace),
+                      nullptr,
+                      rows,
+                      width,
+                      rows_per_sample(in.x_NW, in.scale)};
+    sums = fresh({norm_sums(p), width}, in.x_NW, at::kFloat);
+    p.sums = mutable_floats(sums);
+    norm_backward<T>(p, launch.stream);
   });
   check_launch("layer_norm_backward");
   return sums;
@@ -113,8 +125,8 @@ std::pair<NormGradients, BranchGradients> Launchers::residual_layer_norm_backwar
   const at::Tensor dbranch = at::empty_like(branch_NW);
   const at::Tensor sums = backward(
       {dy_NW, dx_residual_NW, after.x_NW, after.normed, norm, branch_NW, scale}, dx, dbranch);
-  const at::Tensor dgamma = scale.gamma_W.defined() ? sums.select(0, 2) : at::Tensor();
-  return {{dx, sums.select(0, 0), sums.select(0, 1)}, {dbranch, dgamma}};
+  const at::Tensor dgamma = scale.gamma_W.defined() ? sums.select(0, 3) : at::Tensor();
+  return {{dx, sums.select(0, 0), sums.select(0, 1)}, {dbranch, dgamma, sums.select(0, 2)}};
 }
 
 BranchGradients Launchers::residual_add_backward(const at::Tensor& dx_NW,
@@ -123,22 +135,21 @@ BranchGradients Launchers::residual_add_backward(const at::Tensor& dx_NW,
   const Launch launch(dx_NW);
   const int64_t rows = dx_NW.size(0);
   const int64_t width = dx_NW.size(1);
-  BranchGradients out{at::empty_like(branch_NW), {}};
-  at::Tensor workspace;
-  if (scale.gamma_W.defined()) {
-    out.dgamma_W = fresh({width}, dx_NW, at::kFloat);
-    workspace = fresh({column_workspace(rows, width)}, dx_NW, at::kFloat);
-  }
+  const at::Tensor dbranch = at::empty_like(branch_NW);
+  const bool has_gamma = scale.gamma_W.defined();
+  const int64_t count = has_gamma ? 2 : 1;
+  const at::Tensor sums = fresh({count, width}, dx_NW, at::kFloat);
+  const at::Tensor workspace = fresh({count * column_workspace(rows, width)}, dx_NW, at::kFloat);
   for_compute_type(branch_NW.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     cuda::residual_add_backward<T>(
-        {floats(dx_NW), values<T>(branch_NW), floats(scale.gamma_W), floats(scale.scale_B),
-         mutable_values<T>(out.dbranch_NW), mutable_floats(workspace), mutable_floats(out.dgamma_W),
-         rows, width, rows_per_sample(dx_NW, scale)},
+        {floats(dx_NW), has_gamma ? values<T>(branch_NW) : nullptr, floats(scale.gamma_W),
+         floats(scale.scale_B), mutable_values<T>(dbranch), mutable_floats(workspace),
+         mutable_floats(sums), rows, width, rows_per_sample(dx_NW, scale)},
         launch.stream);
   });
   check_launch("residual_add_backward");
-  return out;
+  return {dbranch, has_gamma ? sums.select(0, 1) : at::Tensor(), sums.select(0, 0)};
 }
 
 at::Tensor Launchers::bias_gelu(const at::Tensor& u_NH, const at::Tensor& bias_H) {

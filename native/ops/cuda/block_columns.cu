@@ -17,7 +17,7 @@ struct Gelu : Walk {
   __device__ Input load(int64_t at) const { return load_pack<T, columns>(u + at); }
 
   __device__ void apply(Input input, int64_t at, int64_t, const Pack<float, columns>& bias,
-                        Pack<float, columns>&) const {
+                        Pack<float, columns>*) const {
     for (int i = 0; i < columns; ++i) {
       store(input.at[i], gelu<T>(to_float(input.at[i]) + bias.at[i]));
     }
@@ -40,12 +40,12 @@ struct GeluBackward : Walk {
   }
 
   __device__ void apply(Input input, int64_t at, int64_t, const Pack<float, columns>& bias,
-                        Pack<float, columns>& sums) const {
+                        Pack<float, columns>* sums) const {
     for (int i = 0; i < columns; ++i) {
       const float x = to_float(input.u.at[i]) + bias.at[i];
       const Normal n = normal<T>(x);
       const float gradient = to_float(input.da.at[i]) * (n.distribution + x * n.density);
-      sums.at[i] += gradient;
+      sums->at[i] += gradient;
       store(input.da.at[i], gradient);
       store(input.u.at[i], x * n.distribution);
     }
@@ -62,8 +62,8 @@ struct Sums : Walk {
   __device__ Input load(int64_t at) const { return load_pack<T, columns>(x + at); }
 
   __device__ void apply(const Input& input, int64_t, int64_t, const Pack<float, columns>&,
-                        Pack<float, columns>& sums) const {
-    for (int i = 0; i < columns; ++i) sums.at[i] += to_float(input.at[i]);
+                        Pack<float, columns>* sums) const {
+    for (int i = 0; i < columns; ++i) sums->at[i] += to_float(input.at[i]);
   }
 };
 

@@ -37,15 +37,21 @@ struct NormBackward {
   const float* mean;
   const float* rstd;
   const float* weight;
-  const T* branch;  // [N,W]; none: no branch was added
-  const float* gamma;
+  const T* branch;     // [N,W], with gamma only
+  const float* gamma;  // [W] or none
   const float* scale;
   float* dx;         // [N,W]
-  T* dbranch;        // [N,W]
+  T* dbranch;        // [N,W]; none: no branch was added
   float* workspace;  // norm_workspace values
-  float* sums;       // [3,W]: dweight, dbias, dgamma; the last without a branch untouched
+  float* sums;       // [norm_sums,W]: dweight, dbias; with a branch its sums; with gamma dgamma
   int64_t rows, width, rows_per_sample;
 };
+
+/// How many sums over rows there are.
+template <typename T>
+int norm_sums(const NormBackward<T>& p) {
+  return p.dbranch == nullptr ? 2 : p.gamma == nullptr ? 3 : 4;
+}
 
 int64_t norm_workspace(int64_t rows, int64_t width);
 
@@ -53,6 +59,10 @@ template <typename T>
 void norm_forward(const NormForward<T>& p, cudaStream_t stream);
 template <typename T>
 void norm_backward(const NormBackward<T>& p, cudaStream_t stream);
+/// What it does for any width and alignment, at less speed. Sums stay in the workspace
+/// [blocks,norm_sums,W].
+template <typename T>
+void norm_backward_any(const NormBackward<T>& p, int64_t blocks, cudaStream_t stream);
 
 /// x_new = x + scale[sample] gamma branch.
 template <typename T>
@@ -65,16 +75,17 @@ struct ResidualAdd {
   int64_t rows, width, rows_per_sample;
 };
 
-/// dbranch = scale[sample] gamma dx, dgamma = sum of scale branch dx over rows.
+/// dbranch = scale[sample] gamma dx, its sums over rows before it is rounded to T, and with gamma
+/// dgamma = sum of scale branch dx over rows.
 template <typename T>
 struct ResidualAddBackward {
   const float* dx;
-  const T* branch;
+  const T* branch;  // with gamma only
   const float* gamma;
   const float* scale;
   T* dbranch;
-  float* workspace;  // column_workspace values
-  float* dgamma;     // none: not wanted
+  float* workspace;  // column_workspace values for each of the sums
+  float* sums;       // [W]: those of dbranch; with gamma [2,W], with dgamma
   int64_t rows, width, rows_per_sample;
 };
 

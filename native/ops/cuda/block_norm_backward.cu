@@ -1,9 +1,11 @@
 // Gradients of LayerNorm and of the residual sum before it.
 //
-// Warps walk over the rows with a fixed stride, and hold in registers the sums over their rows of
-// the columns that they own; those of a block are added in shared memory, those of all blocks by a
-// second kernel. Shape letters: N rows, W width.
+// A thread has four columns and walks over rows, whose sums it keeps in registers: the threads of a
+// row are some warps, beside as many rows as 384 threads hold. Both rows of its turn are read
+// before it waits for either. The block then adds up what a mean over a row needs, past one barrier
+// for all. A second kernel adds up the blocks' sums over rows. Shape letters: N rows, W width.
 #include <algorithm>
+#include <limits>
 
 #include "ops/cuda/block_kernels.h"
 #include "ops/cuda/launch.cuh"
@@ -13,216 +15,274 @@
 namespace medcoss::cuda {
 namespace {
 
-constexpr int threads = 128;
-constexpr int warps = threads / warp_size;
-// Two for each multiprocessor of the largest targets; fixed, so that results do not depend on the
-// device.
-constexpr int64_t max_blocks = 264;
+// Two blocks of so many threads fit a multiprocessor, at 80 registers for each thread.
+constexpr int max_threads = 384;
+constexpr int max_warps = max_threads / warp_size;
+constexpr int max_row_warps = 8;
+constexpr int rows_in_flight = 2;
 
-int64_t block_count(int64_t rows) {
-  return std::min(max_blocks, divide_up(rows, warps));
+// How rows are cut into blocks. A function of the shape alone, so that results repeat on any
+// device.
+struct Cut {
+  int row_threads, row_warps;
+  int lanes;  // rows side by side in a block
+  int blocks;
+  int step;     // rows of a turn of all blocks
+  float share;  // of a value in the mean over a row
+
+  Cut(int64_t rows, int64_t width) {
+    row_warps = static_cast<int>(std::max(int64_t{1}, divide_up(width, quad_columns)));
+    row_threads = row_warps * warp_size;
+    lanes = std::max(1, max_threads / row_threads);
+    // As many blocks as are at work at a time on the largest targets.
+    const int64_t resident = int64_t{132} * (2 * max_threads / (lanes * row_threads));
+    const int64_t rows_at_once = int64_t{lanes} * rows_in_flight;
+    blocks = static_cast<int>(std::min(resident, divide_up(rows, rows_at_once)));
+    step = blocks * lanes * rows_in_flight;
+    share = 1 / static_cast<float>(width);
+  }
+};
+
+enum class Branch { none, plain, with_gamma };
+
+// dweight and dbias; dbias of the branch; dgamma.
+template <Branch kind>
+constexpr int sums_of = kind == Branch::none    ? 2
+                        : kind == Branch::plain ? 3
+                                                : 4;
+
+using Quad = Pack<float, 4>;
+
+// 32 bits suffice, as the launch sees to: one instruction then makes an address of it.
+template <typename T>
+__device__ inline unsigned place_of(const NormBackward<T>& p, int row, int column) {
+  return static_cast<unsigned>(row) * static_cast<unsigned>(p.width) +
+         static_cast<unsigned>(column);
 }
 
-template <int quads>
-struct Sums {
-  Row<float, quads> dweight{}, dbias{}, dgamma{};
+// Four values as they were read. The compiler would take a pack of 16-bit values apart at once, and
+// wait for it before it reads the next row.
+template <typename T>
+struct Raw {
+  typename WordOf<4 * sizeof(T)>::type word;
+
+  __device__ void load(const T* from) { word = *reinterpret_cast<const decltype(word)*>(from); }
+  __device__ Pack<T, 4> pack() const {
+    Pack<T, 4> values;
+    memcpy(&values, &word, sizeof(values));
+    return values;
+  }
+};
+
+// What a thread has of a row.
+template <typename T>
+struct Values {
+  Quad x, dx_new;
+  Raw<T> dy, branch;
+  float mean, rstd;
+};
+
+// Where there is no such row, the last one with a gradient of zeros, which adds nothing to sums: a
+// branch would keep the compiler from reading two rows at once.
+template <typename T, Branch kind>
+__device__ inline Values<T> load_values(const NormBackward<T>& p, int row, int column) {
+  const bool there = row < static_cast<int>(p.rows);
+  if (!there) row = static_cast<int>(p.rows) - 1;
+  const unsigned at = place_of(p, row, column);
+  Values<T> v{};
+  v.dy.load(p.dy + at);
+  v.x = load_pack<float, 4>(p.x_new + at);
+  v.mean = p.mean[row];
+  v.rstd = p.rstd[row];
+  if (p.dx_new != nullptr) v.dx_new = load_pack<float, 4>(p.dx_new + at);
+  if (kind == Branch::with_gamma) v.branch.load(p.branch + at);
+  if (!there) v.dy = {};
+  return v;
+}
+
+// What a thread keeps of its columns.
+template <Branch kind>
+struct Kept {
+  Quad weight{}, sums[sums_of<kind>]{};
 };
 
 // The gradient that reaches x through LN: rstd (g - (mean of g + xhat mean of g xhat)).
-struct Through {
-  float mean, rstd, g, g_xhat;
-
-  __device__ float operator()(float x, float gradient) const {
-    return rstd * (gradient - (g + (x - mean) * rstd * g_xhat));
-  }
-};
-
-template <typename T, int quads>
-__device__ inline Through add_weight_sums(const NormBackward<T>& p, int64_t row,
-                                          const Row<float, quads>& x, const Row<T, quads>& dy,
-                                          Sums<quads>& sums) {
-  Through through{p.mean[row], p.rstd[row], 0, 0};
-  for_quads<quads>(p.width, [&](int q, int column) {
-    const auto weight = load_pack<float, 4>(p.weight + column);
-    for (int i = 0; i < 4; ++i) {
-      const float xhat = (x.quad[q].at[i] - through.mean) * through.rstd;
-      const float gradient = to_float(dy.quad[q].at[i]);
-      sums.dweight.quad[q].at[i] += gradient * xhat;
-      sums.dbias.quad[q].at[i] += gradient;
-      through.g += gradient * weight.at[i];
-      through.g_xhat += gradient * weight.at[i] * xhat;
-    }
-  });
-  through.g = warp_sum(through.g) / static_cast<float>(p.width);
-  through.g_xhat = warp_sum(through.g_xhat) / static_cast<float>(p.width);
-  return through;
+__device__ inline float through(float rstd, float gradient, float g, float xhat, float g_xhat) {
+  return rstd * (gradient - (g + xhat * g_xhat));
 }
 
-// What a lane reads of a row beside x and dy.
-template <typename T>
-struct Rest {
-  Pack<float, 4> dx_new;
-  Pack<T, 4> branch;
-};
-
-template <typename T, bool has_branch>
-__device__ inline Rest<T> load_rest(const NormBackward<T>& p, int64_t at) {
-  Rest<T> rest{};
-  if (p.dx_new != nullptr) rest.dx_new = load_pack<float, 4>(p.dx_new + at);
-  if (has_branch) rest.branch = load_pack<T, 4>(p.branch + at);
-  return rest;
-}
-
-// Writes dx and dbranch of four columns; adds to dgamma.
-template <typename T, bool has_branch>
-__device__ inline void write_gradients(const NormBackward<T>& p, int64_t start, int column,
-                                       float factor, Pack<float, 4> dx, Rest<T> rest,
-                                       Pack<float, 4>& dgamma) {
-  for (int i = 0; i < 4; ++i) dx.at[i] += rest.dx_new.at[i];
-  store_pack(p.dx + start + column, dx);
-  if (!has_branch) return;
-  const auto gamma = weights_at(p.gamma, column);
+// Puts xhat in the place of x; adds to the sums over rows, and to those of g and g xhat over the
+// row.
+template <typename T, Branch kind>
+__device__ inline void add_weight_sums(Values<T>& v, Kept<kind>& kept, float& g, float& g_xhat) {
+  const Pack<T, 4> gradient = v.dy.pack();
   for (int i = 0; i < 4; ++i) {
-    const float scaled = factor * dx.at[i];
-    dgamma.at[i] += scaled * to_float(rest.branch.at[i]);
-    store(rest.branch.at[i], scaled * gamma.at[i]);
+    const float xhat = (v.x.at[i] - v.mean) * v.rstd;
+    const float dy = to_float(gradient.at[i]);
+    kept.sums[0].at[i] += dy * xhat;
+    kept.sums[1].at[i] += dy;
+    g += dy * kept.weight.at[i];
+    g_xhat += dy * kept.weight.at[i] * xhat;
+    v.x.at[i] = xhat;
   }
-  store_pack(p.dbranch + start + column, rest.branch);
 }
 
-// Adds the warps' sums in their order. All threads of the block come here.
-template <int quads>
-__device__ inline void reduce_block(const Row<float, quads>& sums, int width, float* out) {
-  alignas(16) __shared__ float parts[warps][quads * quad_columns];
-  float* part = parts[threadIdx.x / warp_size];
-  for_quads<quads>(width, [&](int q, int column) {
-    for (int i = 0; i < 4; ++i) part[column + i] = sums.quad[q].at[i];
-  });
+// Writes dx and dbranch of four columns; adds to the branch's sums.
+template <typename T, Branch kind>
+__device__ inline void write_gradients(const NormBackward<T>& p, unsigned at, const Values<T>& v,
+                                       float g, float g_xhat, float factor, const Quad* gamma,
+                                       Kept<kind>& kept) {
+  const Pack<T, 4> dy = v.dy.pack();
+  Quad dx;
+  for (int i = 0; i < 4; ++i) {
+    const float gradient = to_float(dy.at[i]) * kept.weight.at[i];
+    dx.at[i] = through(v.rstd, gradient, g, v.x.at[i], g_xhat) + v.dx_new.at[i];
+  }
+  store_pack(p.dx + at, dx);
+  if (kind == Branch::none) return;
+  Pack<T, 4> branch{};
+  if (kind == Branch::with_gamma) branch = v.branch.pack();
+  for (int i = 0; i < 4; ++i) {
+    float dbranch = factor * dx.at[i];
+    if constexpr (kind == Branch::with_gamma) {
+      kept.sums[3].at[i] += dbranch * to_float(branch.at[i]);
+      dbranch *= gamma->at[i];
+    }
+    if constexpr (kind != Branch::none) kept.sums[2].at[i] += dbranch;
+    store(branch.at[i], dbranch);
+  }
+  store_pack(p.dbranch + at, branch);
+}
+
+// Sums of four values over the warp: lane l gets that of value l / 8.
+__device__ inline float warp_sums(const float (&x)[4]) {
+  const bool upper = threadIdx.x % 32 >= 16;
+  const bool odd = threadIdx.x % 16 >= 8;
+  const float first = (upper ? x[2] : x[0]) + __shfl_xor_sync(whole_warp, upper ? x[0] : x[2], 16);
+  const float second = (upper ? x[3] : x[1]) + __shfl_xor_sync(whole_warp, upper ? x[1] : x[3], 16);
+  float sum = (odd ? second : first) + __shfl_xor_sync(whole_warp, odd ? first : second, 8);
+  for (int offset = 4; offset > 0; offset /= 2) sum += __shfl_xor_sync(whole_warp, sum, offset);
+  return sum;
+}
+
+// The sums over the warps of a row, in their order, of what each has left in `parts`.
+__device__ inline Quad added_warps(const Quad* parts, int warps) {
+  Quad total{};
+#pragma unroll
+  for (int i = 0; i < max_row_warps; i += 2) {
+    if (i >= warps) break;
+    const Quad first = parts[i];
+    const Quad second = i + 1 < warps ? parts[i + 1] : Quad{};
+    for (int k = 0; k < 4; ++k) total.at[k] += first.at[k] + second.at[k];
+  }
+  return total;
+}
+
+// Adds the sums of the block's lanes in their order. All threads of the block come here.
+template <int count>
+__device__ inline void reduce_block(const Quad (&sums)[count], int row_threads, int64_t width,
+                                    float* out) {
+  __shared__ Quad parts[count][max_threads];
+  for (int i = 0; i < count; ++i) parts[i][threadIdx.x] = sums[i];
   __syncthreads();
-  for (int column = threadIdx.x; column < width; column += threads) {
-    float sum = 0;
-    for (int warp = 0; warp < warps; ++warp) sum += parts[warp][column];
-    out[column] = sum;
-  }
-  __syncthreads();
-}
-
-template <typename T, int quads, bool has_branch>
-__global__ void __launch_bounds__(threads)
-    norm_gradients(const __grid_constant__ NormBackward<T> p) {
-  // The rest is in flight during the reductions where registers suffice for it.
-  constexpr bool early = quads < 8;
-  Sums<quads> sums;
-  const int64_t first = int64_t{blockIdx.x} * warps + threadIdx.x / warp_size;
-  for (int64_t row = first; row < p.rows; row += int64_t{gridDim.x} * warps) {
-    const int64_t start = row * p.width;
-    Row<float, quads> x;
-    Row<T, quads> dy;
-    Rest<T> rest[quads];
-    load_row(p.x_new + start, p.width, x);
-    load_row(p.dy + start, p.width, dy);
-    for_quads<quads>(p.width, [&](int q, int column) {
-      if (early) rest[q] = load_rest<T, has_branch>(p, start + column);
-    });
-    const Through through = add_weight_sums(p, row, x, dy, sums);
-    const float factor = has_branch ? sample_factor(p.scale, row, p.rows_per_sample) : 1;
-    for_quads<quads>(p.width, [&](int q, int column) {
-      if (!early) rest[q] = load_rest<T, has_branch>(p, start + column);
-      const auto weight = load_pack<float, 4>(p.weight + column);
-      Pack<float, 4> dx;
-      for (int i = 0; i < 4; ++i) {
-        dx.at[i] = through(x.quad[q].at[i], to_float(dy.quad[q].at[i]) * weight.at[i]);
-      }
-      write_gradients<T, has_branch>(p, start, column, factor, dx, rest[q], sums.dgamma.quad[q]);
-    });
-  }
-  const int width = static_cast<int>(p.width);
-  float* out = p.workspace + blockIdx.x * (has_branch ? 3 : 2) * p.width;
-  reduce_block(sums.dweight, width, out);
-  reduce_block(sums.dbias, width, out + width);
-  if (has_branch) reduce_block(sums.dgamma, width, out + 2 * width);
-}
-
-// dx and dbranch for any width and alignment.
-template <typename T>
-__global__ void __launch_bounds__(threads)
-    norm_gradients_any(const __grid_constant__ NormBackward<T> p) {
-  const int64_t row = int64_t{blockIdx.x} * warps + threadIdx.x / warp_size;
-  if (row >= p.rows) return;
-  const int lane = threadIdx.x % warp_size;
-  const int64_t start = row * p.width;
-  Through through{p.mean[row], p.rstd[row], 0, 0};
-  for (int64_t i = lane; i < p.width; i += warp_size) {
-    const float gradient = to_float(p.dy[start + i]) * p.weight[i];
-    through.g += gradient;
-    through.g_xhat += gradient * (p.x_new[start + i] - through.mean) * through.rstd;
-  }
-  through.g = warp_sum(through.g) / static_cast<float>(p.width);
-  through.g_xhat = warp_sum(through.g_xhat) / static_cast<float>(p.width);
-  const float factor = sample_factor(p.scale, row, p.rows_per_sample);
-  for (int64_t i = lane; i < p.width; i += warp_size) {
-    float dx = through(p.x_new[start + i], to_float(p.dy[start + i]) * p.weight[i]);
-    if (p.dx_new != nullptr) dx += p.dx_new[start + i];
-    p.dx[start + i] = dx;
-    if (p.branch == nullptr) continue;
-    const float gamma = p.gamma == nullptr ? 1 : p.gamma[i];
-    store(p.dbranch[start + i], factor * dx * gamma);
+  const int threads = static_cast<int>(blockDim.x);
+  const int place = static_cast<int>(threadIdx.x) % row_threads;
+  if (4 * place >= width) return;
+  // The lanes have the sums in turn.
+  for (int i = static_cast<int>(threadIdx.x) / row_threads; i < count; i += threads / row_threads) {
+    Quad total = parts[i][place];
+    for (int from = place + row_threads; from < threads; from += row_threads) {
+      for (int k = 0; k < 4; ++k) total.at[k] += parts[i][from].at[k];
+    }
+    store_pack(out + i * width + 4 * place, total);
   }
 }
 
-// The sums over rows beside it, which takes dx from it: a thread has a column.
-template <typename T>
-__global__ void __launch_bounds__(threads)
-    norm_sums_any(const __grid_constant__ NormBackward<T> p) {
-  const int64_t column = int64_t{blockIdx.x} * threads + threadIdx.x;
-  if (column >= p.width) return;
-  float dweight = 0;
-  float dbias = 0;
-  float dgamma = 0;
-  for (int64_t row = blockIdx.y; row < p.rows; row += gridDim.y) {
-    const int64_t at = row * p.width + column;
-    const float dy = to_float(p.dy[at]);
-    dweight += dy * (p.x_new[at] - p.mean[row]) * p.rstd[row];
-    dbias += dy;
-    if (p.branch == nullptr) continue;
-    const float factor = sample_factor(p.scale, row, p.rows_per_sample);
-    dgamma += factor * p.dx[at] * to_float(p.branch[at]);
+// What threads tell each other of the rows in flight.
+struct Exchange {
+  Quad sums[max_warps];  // of g and g xhat, of the first row and the second
+  float factor[max_warps][rows_in_flight];
+};
+
+template <typename T, Branch kind>
+__global__ void __launch_bounds__(max_threads, 2)
+    norm_gradients(const __grid_constant__ NormBackward<T> p, const __grid_constant__ Cut cut) {
+  // Two, since a warp may reach the next rows before others have read what there is of these.
+  __shared__ Exchange exchange[2];
+  __shared__ Quad gamma[max_row_warps * warp_size];
+  const int thread = static_cast<int>(threadIdx.x);
+  const int lane = thread / cut.row_threads;
+  const int place = thread % cut.row_threads;
+  const int rows = static_cast<int>(p.rows);
+  const bool inside = 4 * place < static_cast<int>(p.width);
+  // Threads behind the last column read the first ones with weights of zero, and write nothing.
+  const int column = inside ? 4 * place : 0;
+  Kept<kind> kept;
+  if (inside) kept.weight = load_pack<float, 4>(p.weight + column);
+  if (kind == Branch::with_gamma && lane == 0 && inside)
+    gamma[place] = load_pack<float, 4>(p.gamma + column);
+  int turn = 0;
+  // All threads of a block come as far as its first row does.
+  for (int row = static_cast<int>(blockIdx.x) * cut.lanes * rows_in_flight + lane;
+       row - lane < rows; row += cut.step) {
+    Values<T> v[] = {load_values<T, kind>(p, row, column),
+                     load_values<T, kind>(p, row + cut.lanes, column)};
+    Exchange& here = exchange[turn];
+    if (kind != Branch::none && place < rows_in_flight) {
+      const int of = row + place * cut.lanes;
+      here.factor[lane][place] = of < rows ? sample_factor(p.scale, of, p.rows_per_sample) : 0;
+    }
+    float over_row[4] = {};
+    for (int i = 0; i < rows_in_flight; ++i) {
+      add_weight_sums<T>(v[i], kept, over_row[2 * i], over_row[2 * i + 1]);
+    }
+    const float sum = warp_sums(over_row);
+    if (thread % 8 == 0) here.sums[thread / warp_size].at[thread % warp_size / 8] = sum;
+    __syncthreads();
+    const Quad sums = added_warps(here.sums + lane * cut.row_warps, cut.row_warps);
+    for (int i = 0; i < rows_in_flight; ++i) {
+      const int of = row + i * cut.lanes;
+      if (of >= rows || !inside) break;
+      write_gradients<T>(p, place_of(p, of, column), v[i], cut.share * sums.at[2 * i],
+                         cut.share * sums.at[2 * i + 1], here.factor[lane][i], gamma + place, kept);
+    }
+    turn ^= 1;
   }
-  const int sums = p.branch == nullptr ? 2 : 3;
-  float* out = p.workspace + blockIdx.y * sums * p.width + column;
-  out[0] = dweight;
-  out[p.width] = dbias;
-  if (p.branch != nullptr) out[2 * p.width] = dgamma;
+  float* out = p.workspace + int64_t{blockIdx.x} * sums_of<kind> * p.width;
+  reduce_block(kept.sums, cut.row_threads, p.width, out);
 }
 
-template <typename T, bool has_branch>
-auto kernel_for(int64_t width) {
-  if (width <= 256) return norm_gradients<T, 2, has_branch>;
-  if (width <= 512) return norm_gradients<T, 4, has_branch>;
-  return width <= 768 ? norm_gradients<T, 6, has_branch> : norm_gradients<T, 8, has_branch>;
+// Blocks of rows where rows do not fit.
+int64_t any_blocks(int64_t rows) {
+  return std::min(int64_t{264}, divide_up(rows, 4));
 }
 
 }  // namespace
 
 int64_t norm_workspace(int64_t rows, int64_t width) {
-  return block_count(rows) * 3 * width;
+  const int64_t blocks = fits_quads(width) ? Cut(rows, width).blocks : 0;
+  return std::max(blocks, any_blocks(rows)) * 4 * width;
 }
 
 template <typename T>
 void norm_backward(const NormBackward<T>& p, cudaStream_t stream) {
-  const int64_t blocks = block_count(p.rows);
-  const bool has_branch = p.branch != nullptr;
+  const int count = norm_sums(p);
   const bool rows_fit = fits_quads(p.width) &&
-                        aligned(16, p.dx_new, p.x_new, p.weight, p.gamma, p.dx) &&
+                        p.rows * p.width <= std::numeric_limits<int>::max() &&
+                        aligned(16, p.dx_new, p.x_new, p.weight, p.gamma, p.dx, p.workspace) &&
                         aligned(4 * sizeof(T), p.dy, p.branch, p.dbranch);
+  int64_t blocks = any_blocks(p.rows);
   if (rows_fit) {
-    const auto kernel = has_branch ? kernel_for<T, true>(p.width) : kernel_for<T, false>(p.width);
-    launch(kernel, grid_of(blocks), threads, stream, p);
+    const Cut cut(p.rows, p.width);
+    blocks = cut.blocks;
+    const auto kernel = count == 2   ? norm_gradients<T, Branch::none>
+                        : count == 3 ? norm_gradients<T, Branch::plain>
+                                     : norm_gradients<T, Branch::with_gamma>;
+    launch(kernel, grid_of(blocks), cut.lanes * cut.row_threads, stream, p, cut);
   } else {
-    launch(norm_gradients_any<T>, grid_of(divide_up(p.rows, warps)), threads, stream, p);
-    launch(norm_sums_any<T>, grid_of(divide_up(p.width, threads), blocks), threads, stream, p);
+    norm_backward_any(p, blocks, stream);
   }
-  sum_parts(p.workspace, blocks, (has_branch ? 3 : 2) * p.width, p.sums, stream);
+  sum_parts(p.workspace, blocks, count * p.width, p.sums, stream);
 }
 
 template void norm_backward(const NormBackward<float>&, cudaStream_t);

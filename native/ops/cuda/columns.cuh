@@ -51,22 +51,25 @@ __device__ inline void reduce_rows(const Pack<float, columns>& sums, int64_t wid
 }
 
 /// What every operation has. `weights` [W] are read once for each thread; none: ones. `partial`:
-/// where sums go, [blocks,W]; none: there are no sums.
+/// where sums go, [blocks,sums,W]; none: there are no sums.
 struct Walk {
+  /// How many sums each column has.
+  static constexpr int sums = 1;
   int64_t rows, width, rows_per_block;
   const float* weights;
   float* partial;
 };
 
 /// `Op` is a Walk with a type `Input`, what is read at a place; `load(at)`; and
-/// `apply(input, at, row, weights, sums)`, where `at` is the place's flat index.
+/// `apply(input, at, row, weights, sums)`, where `at` is the place's flat index and `sums` an
+/// array.
 template <int columns, typename Op>
 __global__ void __launch_bounds__(column_threads) walk_columns(const __grid_constant__ Op op) {
   const int64_t column =
       (int64_t{blockIdx.x} * column_lanes + threadIdx.x % column_lanes) * columns;
   const int64_t begin = blockIdx.y * op.rows_per_block;
   const int64_t end = begin + op.rows_per_block < op.rows ? begin + op.rows_per_block : op.rows;
-  Pack<float, columns> sums{};
+  Pack<float, columns> sums[Op::sums]{};
   if (column < op.width) {
     Pack<float, columns> weights;
     for (int i = 0; i < columns; ++i) {
@@ -87,16 +90,22 @@ __global__ void __launch_bounds__(column_threads) walk_columns(const __grid_cons
       }
     }
   }
-  if (op.partial != nullptr) reduce_rows(sums, op.width, op.partial + blockIdx.y * op.width);
+  if (op.partial == nullptr) return;
+  float* out = op.partial + int64_t{blockIdx.y} * Op::sums * op.width;
+#pragma unroll
+  for (int i = 0; i < Op::sums; ++i) {
+    if (i > 0) __syncthreads();  // all have read the last
+    reduce_rows(sums[i], op.width, out + i * op.width);
+  }
 }
 
-/// The workspace that `walk` needs for its sums, in values.
+/// The workspace that `walk` needs for one sum of each column, in values.
 inline int64_t walk_workspace(int64_t rows, int64_t width) {
   const auto blocks = [&](int columns) { return RowBlocks(rows, width, columns).blocks; };
   return std::max({blocks(1), blocks(4), blocks(8)}) * width;
 }
 
-/// A shape with the operands that every operation has; `sums` [W] or none.
+/// A shape with the operands that every operation has; `sums` [sums,W] or none.
 struct Columns {
   int64_t rows, width;
   const float* weights;
@@ -110,7 +119,7 @@ void walk_by(const Columns& c, cudaStream_t stream, Members... members) {
   float* partial = c.sums == nullptr ? nullptr : c.workspace;
   const Op op{{c.rows, c.width, cut.rows_per_block, c.weights, partial}, members...};
   launch(walk_columns<columns, Op>, grid_of(cut.tiles, cut.blocks), column_threads, stream, op);
-  if (c.sums != nullptr) sum_parts(c.workspace, cut.blocks, c.width, c.sums, stream);
+  if (c.sums != nullptr) sum_parts(c.workspace, cut.blocks, Op::sums * c.width, c.sums, stream);
 }
 
 /// Runs `Op<T, columns>` where `fits`, else column by column; `members` are those beyond Walk.
