@@ -50,6 +50,18 @@ __device__ inline void reduce_rows(const Pack<float, columns>& sums, int64_t wid
   }
 }
 
+/// Has `value` read, as it is in memory, before what follows. The compiler moves reads to where
+/// values are used first, and takes packs of 16-bit values apart, for which it waits, on arrival.
+template <typename Value>
+__device__ inline void hold(Value& value) {
+  if constexpr (sizeof(Value) % sizeof(uint32_t) == 0) {
+    uint32_t words[sizeof(Value) / sizeof(uint32_t)];
+    memcpy(words, &value, sizeof(Value));
+    for (uint32_t& word : words) asm volatile("" : "+r"(word));
+    memcpy(&value, words, sizeof(Value));
+  }
+}
+
 /// What every operation has. `weights` [W] are read once for each thread; none: ones. `partial`:
 /// where sums go, [blocks,sums,W]; none: there are no sums.
 struct Walk {
@@ -64,7 +76,8 @@ struct Walk {
 /// `apply(input, at, row, weights, sums)`, where `at` is the place's flat index and `sums` an
 /// array.
 template <int columns, typename Op>
-__global__ void __launch_bounds__(column_threads) walk_columns(const __grid_constant__ Op op) {
+__global__ void __launch_bounds__(column_threads, columns > 4 ? 3 : 1)
+    walk_columns(const __grid_constant__ Op op) {
   const int64_t column =
       (int64_t{blockIdx.x} * column_lanes + threadIdx.x % column_lanes) * columns;
   const int64_t begin = blockIdx.y * op.rows_per_block;
@@ -78,11 +91,15 @@ __global__ void __launch_bounds__(column_threads) walk_columns(const __grid_cons
     for (int64_t row = begin + threadIdx.x / column_lanes; row < end;
          row += rows_in_flight * row_lanes) {
       typename Op::Input input[rows_in_flight];
+      // All are read before any is waited for: behind the end the last row again, since a condition
+      // around a read would part it from the others.
 #pragma unroll
       for (int i = 0; i < rows_in_flight; ++i) {
         const int64_t here = row + i * row_lanes;
-        if (here < end) input[i] = op.load(here * op.width + column);
+        input[i] = op.load((here < end ? here : end - 1) * op.width + column);
       }
+#pragma unroll
+      for (int i = 0; i < rows_in_flight; ++i) hold(input[i]);
 #pragma unroll
       for (int i = 0; i < rows_in_flight; ++i) {
         const int64_t here = row + i * row_lanes;
