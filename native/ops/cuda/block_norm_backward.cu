@@ -1,47 +1,20 @@
 // Gradients of LayerNorm and of the residual sum before it.
 //
-// A thread has four columns and walks over rows, whose sums it keeps in registers: the threads of a
-// row are some warps, beside as many rows as 384 threads hold. Both rows of its turn are read
-// before it waits for either. The block then adds up what a mean over a row needs, past one barrier
-// for all. A second kernel adds up the blocks' sums over rows. Shape letters: N rows, W width.
+// A thread has four columns and walks over rows, two at a time, whose sums it keeps in registers
+// (row_blocks.cuh). What means over both rows need is added up past one barrier; the blocks' sums
+// over rows, by a second kernel. Shape letters: N rows, W width.
 #include <algorithm>
-#include <limits>
 
 #include "ops/cuda/block_kernels.h"
 #include "ops/cuda/launch.cuh"
 #include "ops/cuda/numbers.cuh"
+#include "ops/cuda/row_blocks.cuh"
 #include "ops/cuda/rows.cuh"
 
 namespace medcoss::cuda {
 namespace {
 
-// Two blocks of so many threads fit a multiprocessor, at 80 registers for each thread.
-constexpr int max_threads = 384;
-constexpr int max_warps = max_threads / warp_size;
-constexpr int max_row_warps = 8;
 constexpr int rows_in_flight = 2;
-
-// How rows are cut into blocks. A function of the shape alone, so that results repeat on any
-// device.
-struct Cut {
-  int row_threads, row_warps;
-  int lanes;  // rows side by side in a block
-  int blocks;
-  int step;     // rows of a turn of all blocks
-  float share;  // of a value in the mean over a row
-
-  Cut(int64_t rows, int64_t width) {
-    row_warps = static_cast<int>(std::max(int64_t{1}, divide_up(width, quad_columns)));
-    row_threads = row_warps * warp_size;
-    lanes = std::max(1, max_threads / row_threads);
-    // As many blocks as are at work at a time on the largest targets.
-    const int64_t resident = int64_t{132} * (2 * max_threads / (lanes * row_threads));
-    const int64_t rows_at_once = int64_t{lanes} * rows_in_flight;
-    blocks = static_cast<int>(std::min(resident, divide_up(rows, rows_at_once)));
-    step = blocks * lanes * rows_in_flight;
-    share = 1 / static_cast<float>(width);
-  }
-};
 
 enum class Branch { none, plain, with_gamma };
 
@@ -50,29 +23,6 @@ template <Branch kind>
 constexpr int sums_of = kind == Branch::none    ? 2
                         : kind == Branch::plain ? 3
                                                 : 4;
-
-using Quad = Pack<float, 4>;
-
-// 32 bits suffice, as the launch sees to: one instruction then makes an address of it.
-template <typename T>
-__device__ inline unsigned place_of(const NormBackward<T>& p, int row, int column) {
-  return static_cast<unsigned>(row) * static_cast<unsigned>(p.width) +
-         static_cast<unsigned>(column);
-}
-
-// Four values as they were read. The compiler would take a pack of 16-bit values apart at once, and
-// wait for it before it reads the next row.
-template <typename T>
-struct Raw {
-  typename WordOf<4 * sizeof(T)>::type word;
-
-  __device__ void load(const T* from) { word = *reinterpret_cast<const decltype(word)*>(from); }
-  __device__ Pack<T, 4> pack() const {
-    Pack<T, 4> values;
-    memcpy(&values, &word, sizeof(values));
-    return values;
-  }
-};
 
 // What a thread has of a row.
 template <typename T>
@@ -88,7 +38,7 @@ template <typename T, Branch kind>
 __device__ inline Values<T> load_values(const NormBackward<T>& p, int row, int column) {
   const bool there = row < static_cast<int>(p.rows);
   if (!there) row = static_cast<int>(p.rows) - 1;
-  const unsigned at = place_of(p, row, column);
+  const unsigned at = place_of(p.width, row, column);
   Values<T> v{};
   v.dy.load(p.dy + at);
   v.x = load_pack<float, 4>(p.x_new + at);
@@ -154,30 +104,6 @@ __device__ inline void write_gradients(const NormBackward<T>& p, unsigned at, co
   store_pack(p.dbranch + at, branch);
 }
 
-// Sums of four values over the warp: lane l gets that of value l / 8.
-__device__ inline float warp_sums(const float (&x)[4]) {
-  const bool upper = threadIdx.x % 32 >= 16;
-  const bool odd = threadIdx.x % 16 >= 8;
-  const float first = (upper ? x[2] : x[0]) + __shfl_xor_sync(whole_warp, upper ? x[0] : x[2], 16);
-  const float second = (upper ? x[3] : x[1]) + __shfl_xor_sync(whole_warp, upper ? x[1] : x[3], 16);
-  float sum = (odd ? second : first) + __shfl_xor_sync(whole_warp, odd ? first : second, 8);
-  for (int offset = 4; offset > 0; offset /= 2) sum += __shfl_xor_sync(whole_warp, sum, offset);
-  return sum;
-}
-
-// The sums over the warps of a row, in their order, of what each has left in `parts`.
-__device__ inline Quad added_warps(const Quad* parts, int warps) {
-  Quad total{};
-#pragma unroll
-  for (int i = 0; i < max_row_warps; i += 2) {
-    if (i >= warps) break;
-    const Quad first = parts[i];
-    const Quad second = i + 1 < warps ? parts[i + 1] : Quad{};
-    for (int k = 0; k < 4; ++k) total.at[k] += first.at[k] + second.at[k];
-  }
-  return total;
-}
-
 // Adds the sums of the block's lanes in their order. All threads of the block come here.
 template <int count>
 __device__ inline void reduce_block(const Quad (&sums)[count], int row_threads, int64_t width,
@@ -206,7 +132,7 @@ struct Exchange {
 
 template <typename T, Branch kind>
 __global__ void __launch_bounds__(max_threads, 2)
-    norm_gradients(const __grid_constant__ NormBackward<T> p, const __grid_constant__ Cut cut) {
+    norm_gradients(const __grid_constant__ NormBackward<T> p, const __grid_constant__ RowCut cut) {
   // Two, since a warp may reach the next rows before others have read what there is of these.
   __shared__ Exchange exchange[2];
   __shared__ Quad gamma[max_row_warps * warp_size];
@@ -243,7 +169,7 @@ __global__ void __launch_bounds__(max_threads, 2)
     for (int i = 0; i < rows_in_flight; ++i) {
       const int of = row + i * cut.lanes;
       if (of >= rows || !inside) break;
-      write_gradients<T>(p, place_of(p, of, column), v[i], cut.share * sums.at[2 * i],
+      write_gradients<T>(p, place_of(p.width, of, column), v[i], cut.share * sums.at[2 * i],
                          cut.share * sums.at[2 * i + 1], here.factor[lane][i], gamma + place, kept);
     }
     turn ^= 1;
@@ -260,20 +186,19 @@ int64_t any_blocks(int64_t rows) {
 }  // namespace
 
 int64_t norm_workspace(int64_t rows, int64_t width) {
-  const int64_t blocks = fits_quads(width) ? Cut(rows, width).blocks : 0;
+  const int64_t blocks = fits_quads(width) ? RowCut(rows, width, rows_in_flight).blocks : 0;
   return std::max(blocks, any_blocks(rows)) * 4 * width;
 }
 
 template <typename T>
 void norm_backward(const NormBackward<T>& p, cudaStream_t stream) {
   const int count = norm_sums(p);
-  const bool rows_fit = fits_quads(p.width) &&
-                        p.rows * p.width <= std::numeric_limits<int>::max() &&
+  const bool rows_fit = fits_row_blocks(p.rows, p.width) &&
                         aligned(16, p.dx_new, p.x_new, p.weight, p.gamma, p.dx, p.workspace) &&
                         aligned(4 * sizeof(T), p.dy, p.branch, p.dbranch);
   int64_t blocks = any_blocks(p.rows);
   if (rows_fit) {
-    const Cut cut(p.rows, p.width);
+    const RowCut cut(p.rows, p.width, rows_in_flight);
     blocks = cut.blocks;
     const auto kernel = count == 2   ? norm_gradients<T, Branch::none>
                         : count == 3 ? norm_gradients<T, Branch::plain>

@@ -19,10 +19,10 @@ struct Shape {
 
 // Widths for each size of rows in registers, one that is no multiple of four, one beyond 1,024; odd
 // counts of rows, more rows than blocks have warps; pointers off their alignment.
-const Shape shapes[] = {{1, 4, 1, 0},      {7, 128, 7, 0},   {10, 192, 5, 0}, {33, 384, 3, 0},
-                        {9, 512, 3, 0},    {21, 768, 7, 0},  {6, 1024, 2, 0}, {4, 1028, 2, 0},
-                        {8, 77, 4, 0},     {12, 128, 4, 1},  {15, 640, 5, 0}, {5, 900, 1, 0},
-                        {1063, 768, 1, 0}, {1690, 36, 10, 1}};
+const Shape shapes[] = {{1, 4, 1, 0},      {7, 128, 7, 0},    {10, 192, 5, 0}, {33, 384, 3, 0},
+                        {9, 512, 3, 0},    {21, 768, 7, 0},   {6, 1024, 2, 0}, {4, 1028, 2, 0},
+                        {8, 77, 4, 0},     {12, 128, 4, 1},   {15, 640, 5, 0}, {5, 900, 1, 0},
+                        {1063, 768, 1, 0}, {1690, 36, 10, 1}, {12681, 4, 3, 0}};
 
 struct Options {
   bool gamma, scale, dx_new;

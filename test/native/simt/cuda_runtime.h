@@ -61,6 +61,11 @@ Value __shfl_xor_sync(unsigned, Value value, int mask) {
   return simt::shuffle(value, simt::lane() ^ mask);
 }
 
+template <typename Value>
+Value __shfl_sync(unsigned, Value value, int from) {
+  return simt::shuffle(value, from);
+}
+
 using std::isfinite;
 
 /// A store to global memory: elsewhere it faults, as on a device.
