@@ -1,6 +1,6 @@
 /**
  * Makes a checkout ready to run: node modules, LibTorch, the addon, compiled TypeScript. With `--cuda` also nvcc, and
- * the CUDA kernels with it; once it is there, it is used by every set-up.
+ * the CUDA kernels with it; once it is there, it is used by every set-up. With `--next` what can be run then is said.
  *
  * Invariant: needs nothing but Node.js; every part is made only when what it is made from has changed, so a second run
  * does next to nothing. Two runs at once are safe: the second waits. Nothing is written to stdout.
@@ -22,6 +22,8 @@ import { requireNode } from "./setup/tools.mjs";
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const stamps = openStamps(root);
 const withCuda = process.argv.includes("--cuda");
+/** For a set-up that is not the first half of another command. */
+const saysNext = process.argv.includes("--next");
 
 /**
  * A part of the checkout. `run` is undefined where it is there already.
@@ -124,8 +126,7 @@ function libraryWork() {
 /** In the order in which they need each other; each is asked after the one before has run. */
 const parts = [modulesWork, libtorchWork, nvccWork, nativeWork, libraryWork];
 
-async function main() {
-  requireNode();
+async function setUp() {
   if (parts.every((work) => work() === undefined) && searchLibtorch().found) return;
   await exclusively(
     root,
@@ -134,6 +135,12 @@ async function main() {
     },
     () => say("Waiting for another set-up of this folder ..."),
   );
+}
+
+async function main() {
+  requireNode();
+  await setUp();
+  if (saysNext) say("Ready. Next: npm run demo, npm test, or npm run bench -- --help");
 }
 
 /** @param {unknown} error */

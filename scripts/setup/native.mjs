@@ -50,11 +50,11 @@ export function hasPrebuild(root, digest) {
 export const hasLocalBuild = (root, names = findNvcc() ? binaries : ADDON) =>
   names.every((name) => existsSync(join(root, FOLDER, "Release", name)));
 
-/** The nvcc for a build; what the build then lacks is said. @param {string} root */
+/** The nvcc for a build; without one it is said what the build is for. @param {string} root */
 function nvccFor(root) {
   const nvcc = findNvcc();
   if (nvcc !== undefined) return nvcc;
-  say("No nvcc: the CUDA kernels are not built (npm run setup -- --cuda brings it)");
+  say("Building all that a CPU needs (for an NVIDIA GPU as well: npm run setup -- --cuda)");
   // One of older sources must not be loaded beside the new addon.
   rmSync(join(root, FOLDER, "Release", KERNELS), { force: true });
   return "";

@@ -44,7 +44,7 @@ export interface Checkout {
   /** What the tools were called for, in order. */
   calls(): string[];
   /** Runs `scripts/setup.mjs`; `env` on top of a path that holds the fakes only. */
-  setup(env?: NodeJS.ProcessEnv): Promise<Outcome>;
+  setup(env?: NodeJS.ProcessEnv, args?: readonly string[]): Promise<Outcome>;
 }
 
 export interface CheckoutOptions {
@@ -54,9 +54,18 @@ export interface CheckoutOptions {
   buildError?: string;
 }
 
-function run(script: string, cwd: string, env: NodeJS.ProcessEnv): Promise<Outcome> {
+function run(
+  script: string,
+  cwd: string,
+  env: NodeJS.ProcessEnv,
+  args: readonly string[] = [],
+): Promise<Outcome> {
   const start = Date.now();
-  const child = spawn(process.execPath, [script], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [script, ...args], {
+    cwd,
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const text = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"] as const) {
     child[name].setEncoding("utf8").on("data", (chunk: string) => {
@@ -115,9 +124,9 @@ export function fakeCheckout(
   return {
     root,
     calls: () => (existsSync(log) ? readFileSync(log, "utf8").trim().split("\n") : []),
-    setup: (env = {}) => {
+    setup: (env = {}, args = []) => {
       const own = { PATH: bin, HOME: root, MEDCOSS_LIBTORCH: torch };
-      return run(join(root, "scripts/setup.mjs"), root, { ...own, ...env });
+      return run(join(root, "scripts/setup.mjs"), root, { ...own, ...env }, args);
     },
   };
 }

@@ -22,6 +22,15 @@ t.test("the first run makes everything, the second nothing", async (t) => {
   t.equal(checkout.calls().length, 3);
 });
 
+t.test("a CPU's build is told as complete, and at the end what can be run", async (t) => {
+  const checkout = fakeCheckout(t.testdir());
+  const { stderr } = await checkout.setup({}, ["--next"]);
+  t.match(stderr, /^Building all that a CPU needs \(for an NVIDIA GPU as well: .*--cuda\)$/m);
+  const next = "Ready. Next: npm run demo, npm test, or npm run bench -- --help\n";
+  t.ok(stderr.endsWith(next));
+  t.equal((await checkout.setup({}, ["--next"])).stderr, next, "also where nothing was to be made");
+});
+
 t.test("only what changed is made again", async (t) => {
   const checkout = fakeCheckout(t.testdir());
   await checkout.setup();
