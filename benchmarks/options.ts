@@ -8,8 +8,8 @@ import { parseArgs } from "node:util";
 import { buildInfo } from "../lib/trainer.js";
 import { kinds } from "./cases/inputs.js";
 import { type Options, objectives, precisions } from "./cases/options.js";
-import type { Plan } from "./harness/measure.js";
 import { inPackage } from "./harness/place.js";
+import type { Plan } from "./harness/variant.js";
 
 export const HELP = `npm run bench -- [case ...] [options]
 
@@ -26,7 +26,7 @@ Cases: step, replay, kmeans, distill, features, loader, pack, stage, crossing, s
   --compile MODE       mode of torch.compile; may be repeated; none leaves it out (default: default)
   --reference DIR      a checkout of the published repository, as one more contender of step
   --goals              of step the contenders that the goals compare: the published engine, best practice in bf16
-  --contender NAME     measure these only; may be repeated
+  --contender NAME     measure these only; may be repeated; of medcoss alone no Python is needed
   --only WORDS         variants whose name contains these words only
   --rounds N           timed rounds (default 7)
   --warmups N          steps before them (default 2)
@@ -34,8 +34,13 @@ Cases: step, replay, kmeans, distill, features, loader, pack, stage, crossing, s
   --golden DIR         golden values for the check before timing; none where they were checked before
   --json FILE          also write the rows as JSON
   --reports DIR        where reports go (default: benchmarks/reports)
-  --quick              one warm-up, two rounds, small inputs, no report
+  --quick              a first number within about two minutes: batch 2, one warm-up, three rounds, no report, and
+                       where not named otherwise image2d, fp32, plain steps, nothing compiled
   --help               this text
+
+The other contenders run in a Python environment (PyTorch and others, about 5 GB), which is made in benchmarks/.venv on
+first use. MEDCOSS_BENCH_PYTHON=/path/to/python names one of your own. A first number:
+npm run bench -- step --quick
 `;
 
 export class UsageError extends Error {}
@@ -49,6 +54,8 @@ export interface Run {
   minutes: number;
   /** None where they were checked before. */
   golden?: string;
+  /** For reports: without the paths of this machine. */
+  command: string;
   json?: string;
   /** None where no report is to be written. */
   reports?: string;
@@ -72,20 +79,38 @@ const text = { type: "string" } as const;
 const many = { type: "string", multiple: true } as const;
 const flag = { type: "boolean" } as const;
 
-function read(args: string[]) {
-  return parseArgs({
-    args,
-    allowPositionals: true,
-    options: {
-      ...{ device: text, threads: text, preset: text, reference: text, only: text, rounds: text },
-      ...{ warmups: text, minutes: text, golden: text, json: text, reports: text },
-      ...{ batch: many, kind: many, precision: many, objective: many, compile: many },
-      ...{ contender: many, goals: flag, quick: flag, help: flag },
-    },
-  });
-}
+const options = {
+  ...{ device: text, threads: text, preset: text, reference: text, only: text, rounds: text },
+  ...{ warmups: text, minutes: text, golden: text, json: text, reports: text },
+  ...{ batch: many, kind: many, precision: many, objective: many, compile: many },
+  ...{ contender: many, goals: flag, quick: flag, help: flag },
+};
+
+const read = (args: string[]) => parseArgs({ args, allowPositionals: true, options, tokens: true });
 
 type Values = ReturnType<typeof read>["values"];
+type Token = ReturnType<typeof read>["tokens"][number];
+
+/** What options of paths are written as. */
+const places: Record<string, string> = {
+  ...{ json: "FILE", reports: "DIR", reference: "DIR", golden: "DIR" },
+};
+
+function written(token: Token): string[] {
+  if (token.kind === "option-terminator") return ["--"];
+  if (token.kind === "option") {
+    const { rawName, name, value } = token;
+    const shown = value === "none" ? value : (places[name] ?? value);
+    return shown === undefined ? [rawName] : [rawName, shown];
+  }
+  return [token.value];
+}
+
+/** The call as reports tell it: whose paths are of no use elsewhere. */
+function commandOf(tokens: readonly Token[]): string {
+  const words = tokens.flatMap(written).map((word) => (/\s/.test(word) ? `"${word}"` : word));
+  return ["npm run bench --", ...words].join(" ");
+}
 
 const compileModes = [
   "default",
@@ -100,7 +125,7 @@ function planOf(values: Values): Plan {
     ...(values.rounds && { rounds: count("rounds", values.rounds), fixed: true as const }),
     ...(values.warmups && { warmups: count("warmups", values.warmups) }),
   };
-  if (values.quick) return { warmups: 1, rounds: 2, slowSeconds: 30, fixed: true, ...given };
+  if (values.quick) return { warmups: 1, rounds: 3, slowSeconds: 30, fixed: true, ...given };
   return { warmups: 2, rounds: 7, slowSeconds: 90, ...given };
 }
 
@@ -111,9 +136,13 @@ function optionsOf(values: Values): Options {
   }
   const usual = device === "cpu" ? ["16", "64"] : ["128", "512"];
   const batches = values.batch ?? (values.quick ? ["2"] : usual);
+  // The first of each is what a quick run takes.
   const named = <T extends string>(option: "kind" | "precision" | "objective", all: readonly T[]) =>
-    (values[option] ?? [...all]).map((value) => oneOf(option, value, all));
-  const modes = (values.compile ?? ["default"]).map((mode) => oneOf("compile", mode, compileModes));
+    (values[option] ?? all.slice(0, values.quick ? 1 : all.length)).map((value) =>
+      oneOf(option, value, all),
+    );
+  const usualModes = [values.quick ? "none" : "default"];
+  const modes = (values.compile ?? usualModes).map((mode) => oneOf("compile", mode, compileModes));
   return {
     device,
     batches: batches.map((batch) => count("batch", batch)),
@@ -139,12 +168,13 @@ const goldenOf = (given: string | undefined) =>
  * @throws UsageError, and those of `parseArgs`
  */
 export function parse(args: string[], cases: readonly string[]): Run | undefined {
-  const { values, positionals } = read(args);
+  const { values, positionals, tokens } = read(args);
   if (values.help) return undefined;
   const names = positionals.map((name) => oneOf("case", name, cases));
   const reports = callerPath(values.reports ?? inPackage("benchmarks/reports"));
   return {
     names: names.length > 0 ? names : cases,
+    command: commandOf(tokens),
     plan: planOf(values),
     contenders: values.contender ?? [],
     ...(values.only !== undefined && { only: values.only }),

@@ -1,41 +1,33 @@
 /**
  * The benchmark command: `npm run bench -- [case ...] [options]`.
  *
- * Invariant: golden values are checked before anything is timed, and contenders alternate within one run. A contender
- * that is refused does not stop the others, but the run fails.
+ * Invariant: what will be done is told before it starts, golden values are checked before anything is timed, and
+ * contenders alternate within one run. A contender that is refused does not stop the others, but the run fails.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { MedcossError } from "../lib/errors.js";
-import { type Case, cases } from "./cases/index.js";
-import { onGpu } from "./cases/options.js";
+import { cases } from "./cases/index.js";
 import { requireGolden } from "./harness/correctness.js";
 import { hardware, hardwareSlug } from "./harness/hardware.js";
-import { type Measured, measure, type Row, type Variant } from "./harness/measure.js";
+import { measure } from "./harness/measure.js";
 import { PeakMeter } from "./harness/peak.js";
 import { chart } from "./harness/plot.js";
-import { markdown, table } from "./harness/report.js";
+import { peerPython } from "./harness/python.js";
+import { conditions, markdown, table } from "./harness/report.js";
+import type { Measured, Row, Variant } from "./harness/variant.js";
 import { HELP, parse, type Run, UsageError } from "./options.js";
+import { describe, needsPython, select, timesPeak } from "./selection.js";
 
-/** The variants and contenders that the command line leaves. */
-function chosen(variants: readonly Variant[], { contenders, only }: Run): Variant[] {
-  const wanted = variants.filter(({ case: name }) => only === undefined || name.includes(only));
-  if (contenders.length === 0) return wanted;
-  return wanted
-    .map((variant) => ({
-      ...variant,
-      contenders: variant.contenders.filter(({ name }) => contenders.includes(name)),
-    }))
-    .filter((variant) => variant.contenders.length > 0);
-}
+const progress = (text: string) => void process.stderr.write(text);
 
 class Suite {
   readonly #run: Run;
-  readonly #meter: PeakMeter;
+  readonly #meter: PeakMeter | undefined;
   readonly #end: number;
   readonly all: Measured = { rows: [], refused: [] };
 
-  constructor(run: Run, meter: PeakMeter) {
+  constructor(run: Run, meter: PeakMeter | undefined) {
     this.#run = run;
     this.#meter = meter;
     this.#end = performance.now() + run.minutes * 60_000;
@@ -56,15 +48,14 @@ class Suite {
         found.refused.push({ case: variant.case, contender: "all", reason });
         continue;
       }
-      process.stderr.write(`${variant.case} (${i + 1} of ${variants.length})\n`);
-      const { rows, refused } = await measure(variant, this.#run.plan, this.#meter);
+      progress(`${variant.case} (${i + 1} of ${variants.length})\n`);
+      const around = { write: progress, ...(this.#meter && { meter: this.#meter }) };
+      const { rows, refused } = await measure(variant, this.#run.plan, around);
       found.rows.push(...rows);
       this.#keep(rows);
       found.refused.push(...refused);
-      process.stdout.write(`${table(rows)}\n\n`);
-      for (const { contender, reason } of refused) {
-        process.stderr.write(`refused: ${contender}: ${reason}\n`);
-      }
+      if (rows.length > 0) process.stdout.write(`${table(rows)}\n\n`);
+      for (const { contender, reason } of refused) progress(`refused: ${contender}: ${reason}\n`);
     }
     this.all.refused.push(...found.refused);
     return found;
@@ -76,20 +67,22 @@ function writeReport(theme: string, run: Run, method: readonly string[], found: 
   const date = new Date().toISOString().slice(0, 10);
   const folder = run.reports as string;
   const stem = `${theme}_${hardwareSlug(machine)}_${date}`;
-  const command = `npm run bench -- ${process.argv.slice(2).join(" ")}`.trim();
+  const { command, plan, options } = run;
   mkdirSync(folder, { recursive: true });
   const picture = found.rows.length > 0 ? `${stem}.svg` : undefined;
   if (picture) writeFileSync(join(folder, picture), chart(found.rows));
-  const facts = { theme, date, hardware: machine, command, plan: run.plan, method, picture };
+  const { threads } = options;
+  const facts = { theme, date, hardware: machine, threads, command, plan, method, picture };
   writeFileSync(join(folder, `${stem}.md`), markdown(facts, found));
-  process.stderr.write(`Report: ${join(folder, `${stem}.md`)}\n`);
+  progress(`Report: ${join(folder, `${stem}.md`)}\n`);
 }
 
 /** Lines for the report about golden values. */
-async function verify({ golden, options }: Run): Promise<string[]> {
+async function verify({ golden, options }: Run, peers: boolean): Promise<string[]> {
   if (golden === undefined) return ["Golden values were not checked in this run"];
-  process.stderr.write("Checking golden values of every contender\n");
-  return requireGolden(golden, options.device);
+  progress("Golden values, before anything is timed:\n");
+  const say = (line: string) => progress(`${line}\n`);
+  return requireGolden({ directory: golden, device: options.device, peers, say });
 }
 
 async function main(): Promise<void> {
@@ -98,21 +91,23 @@ async function main(): Promise<void> {
     process.stdout.write(HELP);
     return;
   }
-  const { options } = run;
-  const verified = await verify(run);
-  const meter = await PeakMeter.start(options.device, options.threads);
+  const { options, plan } = run;
+  const selected = select(run, cases);
+  const about = conditions({ hardware: hardware(options.device), threads: options.threads, plan });
+  process.stdout.write(`${[...about, ...describe(selected, run), "", ""].join("\n")}`);
+  const python = needsPython(selected);
+  if (python) peerPython();
+  const verified = await verify(run, python);
+  const meter = timesPeak(selected)
+    ? await PeakMeter.start(options.device, options.threads)
+    : undefined;
   const suite = new Suite(run, meter);
-  for (const name of run.names) {
-    const { devices, variants, method } = cases[name] as Case;
-    if (onGpu(options) && !devices.includes("cuda")) continue;
-    const wanted = chosen(await variants(options), run);
-    if (wanted.length === 0) continue;
-    const found = await suite.measure(wanted);
-    if (run.reports) writeReport(name, run, [...method(options), ...verified], found);
+  for (const { name, of, variants } of selected) {
+    const found = await suite.measure(variants);
+    if (run.reports) writeReport(name, run, [...of.method(options), ...verified], found);
   }
-  await meter.stop();
+  await meter?.stop();
   if (suite.all.refused.length > 0) process.exitCode = 1;
-  if (suite.all.rows.length === 0) throw new UsageError("no variant has these words or contenders");
 }
 
 try {

@@ -19,5 +19,6 @@ export function peerWorker(name: string, threads: number): Command {
     },
     args: [peerScript(name)],
     env: environment(threads),
+    python: true,
   };
 }

@@ -4,7 +4,7 @@
  *
  * Invariant: a sample is a call, so seconds per step over the calls of a step is the price of one.
  */
-import type { Variant } from "../harness/measure.js";
+import type { Variant } from "../harness/variant.js";
 import { ourWorker, peerWorker } from "./commands.js";
 import type { Options } from "./options.js";
 

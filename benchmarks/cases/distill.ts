@@ -5,7 +5,7 @@
  * JavaScript and native code, which a training step does not make, are not timed.
  */
 import { models } from "../../lib/config/models.js";
-import type { Variant } from "../harness/measure.js";
+import type { Variant } from "../harness/variant.js";
 import { ourWorker, peerWorker } from "./commands.js";
 import { type Kind, keptRows, textLengths } from "./inputs.js";
 import type { Options } from "./options.js";

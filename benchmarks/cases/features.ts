@@ -4,8 +4,9 @@
  *
  * Invariant: contenders get equal weights and inputs, and agree on the features before timing.
  */
-import type { Variant } from "../harness/measure.js";
+
 import type { Precision } from "../harness/peak.js";
+import type { Variant } from "../harness/variant.js";
 import { ourWorker, peerWorker } from "./commands.js";
 import { featureFlops } from "./flops.js";
 import { type Kind, textLengths } from "./inputs.js";

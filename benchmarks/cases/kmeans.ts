@@ -9,7 +9,7 @@
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Contender, Variant } from "../harness/measure.js";
+import type { Contender, Variant } from "../harness/variant.js";
 import { ourWorker, peerWorker } from "./commands.js";
 import { type Samples, type Size, writeSamples } from "./kmeans-data.js";
 import { type Options, onGpu } from "./options.js";

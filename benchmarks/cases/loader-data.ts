@@ -18,6 +18,24 @@ export interface Files {
   modality: string;
 }
 
+/** Files that are there once they are asked for. */
+export interface Made<Of extends Files = Files> {
+  files: Of;
+  make(): Promise<void>;
+}
+
+/** Whoever asks first waits for the making, and nothing is made twice. */
+function lazily<Of extends Files>(files: Of, work: () => Promise<void>): Made<Of> {
+  let making: Promise<void> | undefined;
+  return {
+    files,
+    make: () => {
+      making ??= work();
+      return making;
+    },
+  };
+}
+
 const QUALITY = 90;
 /** Files beyond so many repeat earlier ones. */
 const DISTINCT = 512;
@@ -64,15 +82,12 @@ async function writeJpegs(
 }
 
 /** JPEGs of the size in which the published loader reads them, and their store. */
-export async function imageFiles(
-  folder: string,
-  modality: "xray" | "pathology",
-  count: number,
-): Promise<Files> {
+export function imageFiles(folder: string, modality: "xray" | "pathology", count: number): Made {
   const [files, store] = [join(folder, modality), join(folder, `${modality}-store`)];
-  await writeJpegs(files, count, DISTINCT, [224, 224, modality === "xray" ? 1 : 3]);
-  await pack({ out: store, sources: [{ modality, recipe: modality, path: files }] });
-  return { files, store, modality };
+  return lazily({ files, store, modality }, async () => {
+    await writeJpegs(files, count, DISTINCT, [224, 224, modality === "xray" ? 1 : 3]);
+    await pack({ out: store, sources: [{ modality, recipe: modality, path: files }] });
+  });
 }
 
 interface OriginalKind {
@@ -96,22 +111,27 @@ export const originalKinds: readonly OriginalKind[] = [
 const QUICK_COUNT = 32;
 
 /** JPEGs of one kind, not packed. */
-export async function originalFiles(
-  folder: string,
-  kind: OriginalKind,
-  quick: boolean,
-): Promise<Originals> {
+export function originalFiles(folder: string, kind: OriginalKind, quick: boolean): Made<Originals> {
   const { height, width, channels } = kind;
   const count = quick ? QUICK_COUNT : kind.count;
   const name = `${height}x${width}`;
   const [files, store] = [join(folder, name), join(folder, `${name}-store`)];
-  await writeJpegs(files, count, DISTINCT_LARGE, [height, width, channels]);
-  return { ...kind, count, files, store, modality: channels === 1 ? "xray" : "pathology" };
+  const modality = channels === 1 ? "xray" : "pathology";
+  return lazily({ ...kind, count, files, store, modality }, () =>
+    writeJpegs(files, count, DISTINCT_LARGE, [height, width, channels]),
+  );
 }
 
 /** Tiles as the published code keeps them, each a .nii.gz, and the same in a store. */
-export async function volumeFiles(folder: string, count: number): Promise<Files> {
+export function volumeFiles(folder: string, count: number): Made {
   const [files, store] = [join(folder, "volumes"), join(folder, "volumes-store")];
+  return lazily({ files, store, modality: "ct" }, () => writeVolumes({ files, store }, count));
+}
+
+async function writeVolumes(
+  { files, store }: Pick<Files, "files" | "store">,
+  count: number,
+): Promise<void> {
   const [depth, height, width] = VOLUME;
   mkdirSync(files, { recursive: true });
   const value = (record: number, place: number) => {
@@ -127,20 +147,16 @@ export async function volumeFiles(folder: string, count: number): Promise<Files>
   }
   const record = { dtype: "i16" as const, shape: [...VOLUME], scale: 1 / 1024, offset: 0 };
   await generateStore(store, "ct", { kind: "volume3d", record, count }, value);
-  return { files, store, modality: "ct" };
 }
 
 /** Reports of 40 to 112 tokens. */
-export async function textStore(folder: string, count: number): Promise<Files> {
+export function textStore(folder: string, count: number): Made {
   const store = join(folder, "text-store");
   const record = { dtype: "i32" as const, shape: [TEXT_LENGTH] };
   const length = (i: number) => 40 + ((i * 31) % 73);
-  await generateStore(
-    store,
-    "report",
-    { kind: "text", record, count },
-    (i, place) => (place < length(i) ? 1000 + Math.floor(20_000 * noise(i * 128 + place)) : 0),
-    length,
+  const value = (i: number, place: number) =>
+    place < length(i) ? 1000 + Math.floor(20_000 * noise(i * 128 + place)) : 0;
+  return lazily({ files: "", store, modality: "report" }, () =>
+    generateStore(store, "report", { kind: "text", record, count }, value, length),
   );
-  return { files: "", store, modality: "report" };
 }

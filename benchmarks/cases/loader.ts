@@ -8,12 +8,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sparseStore } from "../../test/helpers/generated-store.js";
-import type { Contender, Variant } from "../harness/measure.js";
+import type { Contender, Variant } from "../harness/variant.js";
 import type { Command } from "../harness/worker.js";
 import { ourWorker, peerWorker } from "./commands.js";
 import {
   type Files,
   imageFiles,
+  type Made,
   type Originals,
   originalFiles,
   originalKinds,
@@ -45,9 +46,17 @@ const plan = { warmups: 1, rounds: 5 };
 const agreement = { mean: 1e-3, square: 1e-3 };
 
 /** The command on the first `cores` cores alone. */
-function pinned({ executable, args, env }: Command, cores: number): Command {
+function pinned(command: Command, cores: number): Command {
   const list = cores === 1 ? "0" : `0-${cores - 1}`;
-  return { executable: "taskset", args: ["-c", list, executable, ...args], env };
+  const { env, python } = command;
+  return {
+    executable: "taskset",
+    // Asked for when the process starts, as the interpreter is.
+    get args() {
+      return ["-c", list, command.executable, ...command.args];
+    },
+    ...{ env, python },
+  };
 }
 
 function ours(configuration: LoaderConfiguration, name = "medcoss"): Contender {
@@ -63,7 +72,7 @@ function peer(name: string, configuration: LoaderConfiguration): Contender {
 /** Cores that cases are measured on, up to those that were asked for. */
 const coreCounts = (threads: number) => [1, 2].filter((cores) => cores === 1 || cores <= threads);
 
-function imageVariant(files: Files, cores: number, batches: number): Variant {
+function imageVariant({ files, make }: Made, cores: number, batches: number): Variant {
   const channels = files.modality === "xray" ? 1 : 3;
   const shared = { ...files, task: "images", channels, batch: BATCH, batches, cores } as const;
   return {
@@ -77,11 +86,12 @@ function imageVariant(files: Files, cores: number, batches: number): Variant {
     flopsPerStep: 0,
     agreement,
     plan,
+    prepare: make,
   };
 }
 
 /** By ours with and without `shrinkOnLoad`, where the size leaves it something to do. */
-function packVariant(originals: Originals, cores: number): Variant {
+function packVariant({ files: originals, make }: Made<Originals>, cores: number): Variant {
   const { count, height, width, channels, shrinks } = originals;
   const batch = BATCH / 2;
   const shared = { ...originals, task: "pack", batch, cores, workers: cores } as const;
@@ -100,10 +110,11 @@ function packVariant(originals: Originals, cores: number): Variant {
     flopsPerStep: 0,
     agreement,
     plan: { warmups: 1, rounds: 3 },
+    prepare: make,
   };
 }
 
-function volumeVariant(files: Files, cores: number, batches: number): Variant {
+function volumeVariant({ files, make }: Made, cores: number, batches: number): Variant {
   const shared = { ...files, task: "volumes", channels: 1, batch: VOLUME_BATCH, batches } as const;
   const configuration = { ...shared, cores, workers: cores };
   return {
@@ -122,10 +133,11 @@ function volumeVariant(files: Files, cores: number, batches: number): Variant {
     flopsPerStep: 0,
     agreement,
     plan,
+    prepare: make,
   };
 }
 
-function waitVariant(files: Files, cores: number, batch: number, steps: number): Variant {
+function waitVariant({ files, make }: Made, cores: number, batch: number, steps: number): Variant {
   const shared = { ...files, task: "wait", channels: 1, batch, batches: steps } as const;
   return {
     case: `loader waiting in base steps on ${files.modality}, batch ${batch}`,
@@ -135,49 +147,52 @@ function waitVariant(files: Files, cores: number, batch: number, steps: number):
     flopsPerStep: 0,
     agreement: {},
     plan: { warmups: 0, rounds: 1 },
+    prepare: make,
   };
 }
 
 /** Sparse stores of grey images; no reading from disk, so what is left grows with the number of records if anything does. */
-async function sizeVariant(folder: string, batches: number): Promise<Variant> {
+function sizeVariant(folder: string, batches: number): Variant {
   const counts = [1_000_000, 10_000];
-  const contenders: Contender[] = [];
-  for (const count of counts) {
-    const store = join(folder, `sparse-${count}`);
-    const record = { dtype: "u8" as const, shape: [224, 224, 1] };
-    await sparseStore(store, "xray", { kind: "image2d", record, count });
-    const shared = { files: "", store, modality: "xray", task: "images", channels: 1 } as const;
-    const configuration = { ...shared, batch: BATCH, batches, workers: 1, cores: 1 };
-    contenders.push({ ...ours(configuration, `${count} records`), check: "none" });
-  }
+  const storeOf = (count: number) => join(folder, `sparse-${count}`);
+  const shared = { files: "", modality: "xray", task: "images", channels: 1 } as const;
+  const sizes = { batch: BATCH, batches, workers: 1, cores: 1 };
   return {
     case: "loader store size",
-    contenders,
+    contenders: counts.map((count) => ({
+      ...ours({ ...shared, ...sizes, store: storeOf(count) }, `${count} records`),
+      check: "none",
+    })),
     baseline: "10000 records",
     samplesPerStep: BATCH * batches,
     flopsPerStep: 0,
     agreement: {},
+    prepare: async () => {
+      const record = { dtype: "u8" as const, shape: [224, 224, 1] };
+      for (const count of counts) {
+        await sparseStore(storeOf(count), "xray", { kind: "image2d", record, count });
+      }
+    },
   };
 }
 
 /** The files are removed when the process ends. */
-export async function loaderVariants({ threads, quick }: Options): Promise<Variant[]> {
+export function loaderVariants({ threads, quick }: Options): Variant[] {
   const folder = mkdtempSync(join(tmpdir(), "medcoss-loader-"));
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
   const [images, tiles, batches] = quick ? [128, 32, 4] : [512, 64, 16];
-  const xray = await imageFiles(folder, "xray", images);
-  const pathology = await imageFiles(folder, "pathology", images);
-  const originals: Originals[] = [];
-  for (const kind of originalKinds) originals.push(await originalFiles(folder, kind, quick));
-  const volumes = await volumeFiles(folder, tiles);
-  const texts = await textStore(folder, images);
+  const xray = imageFiles(folder, "xray", images);
+  const pathology = imageFiles(folder, "pathology", images);
+  const originals = originalKinds.map((kind) => originalFiles(folder, kind, quick));
+  const volumes = volumeFiles(folder, tiles);
+  const texts = textStore(folder, images);
   const cores = coreCounts(threads);
   return [
-    ...cores.flatMap((n) => [xray, pathology].map((files) => imageVariant(files, n, batches))),
-    ...cores.flatMap((n) => originals.map((files) => packVariant(files, n))),
+    ...cores.flatMap((n) => [xray, pathology].map((made) => imageVariant(made, n, batches))),
+    ...cores.flatMap((n) => originals.map((made) => packVariant(made, n))),
     ...cores.map((n) => volumeVariant(volumes, n, Math.ceil(batches / 4))),
-    await sizeVariant(folder, batches),
-    ...[xray, volumes, texts].map((files) => waitVariant(files, threads, 16, quick ? 1 : 2)),
+    sizeVariant(folder, batches),
+    ...[xray, volumes, texts].map((made) => waitVariant(made, threads, 16, quick ? 1 : 2)),
   ];
 }
 

@@ -8,7 +8,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { niftiFile } from "../../lib/demo/nifti.js";
-import type { Variant } from "../harness/measure.js";
+import type { Variant } from "../harness/variant.js";
 import { ourWorker, peerWorker } from "./commands.js";
 import type { Options } from "./options.js";
 
@@ -64,14 +64,13 @@ async function writeVolumes(folder: string, { size, spacing, volumes }: Sizes): 
 }
 
 /** The files are removed when the process ends. */
-export async function packVariants({ threads, quick: isQuick }: Options): Promise<Variant[]> {
+export function packVariants({ threads, quick: isQuick }: Options): Variant[] {
   const root = mkdtempSync(join(tmpdir(), "medcoss-volumes-"));
   process.on("exit", () => rmSync(root, { recursive: true, force: true }));
   const variants: Variant[] = [];
   for (const recipe of ["ct", "mri"] as const) {
     const sizes = (isQuick ? quick : full)[recipe];
     const configuration = { recipe, folder: join(root, recipe), threads };
-    await writeVolumes(configuration.folder, sizes);
     variants.push({
       case: `pack ${recipe} ${sizes.volumes} of ${[...sizes.size].reverse().join("x")}`,
       contenders: [
@@ -82,6 +81,7 @@ export async function packVariants({ threads, quick: isQuick }: Options): Promis
       samplesPerStep: sizes.volumes,
       flopsPerStep: 0,
       agreement: { records: 0, mean: 1e-3, deviation: 1e-3 },
+      prepare: () => writeVolumes(configuration.folder, sizes),
       plan: { warmups: 1, rounds: 3, slowSeconds: 120 },
     });
   }

@@ -4,7 +4,7 @@
  * Invariant: `targets given` is the same student's step on mixed inputs whose targets were made before, so the rest of
  * its time is what replay costs.
  */
-import type { Contender, Variant } from "../harness/measure.js";
+import type { Contender, Variant } from "../harness/variant.js";
 import { ourWorker } from "./commands.js";
 import { stepFlops } from "./flops.js";
 import type { Options } from "./options.js";

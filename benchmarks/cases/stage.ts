@@ -3,12 +3,12 @@
  *
  * Invariant: contenders read the same shards; before timing the records that they find have equal moments.
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { generateStore } from "../../test/helpers/generated-store.js";
-import type { Variant } from "../harness/measure.js";
 import type { Precision } from "../harness/peak.js";
+import type { Variant } from "../harness/variant.js";
 import { ourWorker, peerWorker } from "./commands.js";
 import { stepFlops } from "./flops.js";
 import { IMAGE, type Kind, TEXT_LENGTH, textLengths, VOLUME } from "./inputs.js";
@@ -50,15 +50,16 @@ function contentOf(kind: Kind): (record: number, place: number) => number {
   return (record, place) => (place < length(record) ? 1000 + (mixed(record, place) % 27_000) : 0);
 }
 
-async function storeOf(folder: string, kind: Kind, count: number): Promise<string> {
-  const store = join(folder, kind);
+/** Made for the first variant of its kind. */
+async function makeStore({ store, kind, modality }: StageConfiguration, count: number) {
+  if (existsSync(store)) return;
   const generated = { kind, record: records[kind], count };
-  await generateStore(store, modalities[kind], generated, contentOf(kind), length);
-  return store;
+  await generateStore(store, modality, generated, contentOf(kind), length);
 }
 
-function variant(configuration: StageConfiguration, { compileModes }: Options): Variant {
+function variant(configuration: StageConfiguration, options: Options): Variant {
   const { kind, precision, batch, steps, threads } = configuration;
+  const { batches, compileModes } = options;
   const tuned = { command: peerWorker("stage", threads) };
   // The number of words to be predicted changes from batch to batch, and so would the compiled graph.
   const modes = kind === "text" ? [] : compileModes;
@@ -78,28 +79,25 @@ function variant(configuration: StageConfiguration, { compileModes }: Options): 
     flopsPerStep: steps * stepFlops(kind, "plain", textLengths(batch)),
     precision,
     agreement: { mean: 1e-6, square: 1e-6 },
+    prepare: () => makeStore(configuration, Math.max(CHECKED, BATCHES * Math.max(...batches))),
     plan: { warmups: 1, rounds: 3, slowSeconds: 240 },
   };
 }
 
 /** The stores are removed when the process ends. */
-export async function stageVariants(options: Options): Promise<Variant[]> {
+export function stageVariants(options: Options): Variant[] {
   const { batches, kinds, precisions, device, threads, quick } = options;
   const folder = mkdtempSync(join(tmpdir(), "medcoss-stages-"));
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
-  const steps = quick ? 1 : onGpu(options) ? 50 : 5;
-  const variants: Variant[] = [];
-  for (const kind of kinds) {
-    const count = Math.max(CHECKED, BATCHES * Math.max(...batches));
-    const shared = { store: await storeOf(folder, kind, count), modality: modalities[kind], kind };
-    for (const batch of batches) {
-      for (const precision of precisions) {
-        const where = { device, threads, steps };
-        variants.push(variant({ ...shared, ...where, batch, precision }, options));
-      }
-    }
-  }
-  return variants;
+  const where = { device, threads, steps: quick ? 1 : onGpu(options) ? 50 : 5 };
+  return kinds.flatMap((kind) =>
+    batches.flatMap((batch) =>
+      precisions.map((precision) => {
+        const data = { store: join(folder, kind), modality: modalities[kind], kind };
+        return variant({ ...data, ...where, batch, precision }, options);
+      }),
+    ),
+  );
 }
 
 export const stageMethod = [

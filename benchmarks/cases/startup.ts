@@ -3,7 +3,7 @@
  *
  * Invariant: every turn is a fresh process; before timing each contender's step has a finite loss.
  */
-import type { Variant } from "../harness/measure.js";
+import type { Variant } from "../harness/variant.js";
 import { ourWorker, peerWorker } from "./commands.js";
 import type { Options } from "./options.js";
 

@@ -5,8 +5,8 @@
  * padded token and every prediction, whatever a contender leaves out.
  */
 import { hasReference } from "../harness/correctness.js";
-import type { Contender, Variant } from "../harness/measure.js";
 import type { Precision } from "../harness/peak.js";
+import type { Contender, Variant } from "../harness/variant.js";
 import { ourWorker, peerWorker } from "./commands.js";
 import { ourSavings, type Savings, stepFlops } from "./flops.js";
 import { type Kind, textLengths } from "./inputs.js";
@@ -106,7 +106,7 @@ function variant(configuration: StepConfiguration, options: Options): Variant {
   return {
     case: `step ${kind} ${precision} ${objective} batch ${lengths.length}`,
     contenders: options.goals ? all.filter((one) => inGoals(one, configuration)) : all,
-    baseline: "pytorch",
+    baseline: options.goals ? "published" : "pytorch",
     samplesPerStep: lengths.length,
     flopsPerStep: stepFlops(kind, objective, lengths),
     precision,

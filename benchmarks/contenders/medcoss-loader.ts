@@ -12,7 +12,7 @@ import { stageSteps } from "../../lib/stages/train-stage.js";
 import { configureThreads } from "../../lib/trainer.js";
 import { packageRoot } from "../../lib/version.js";
 import type { LoaderConfiguration } from "../cases/loader.js";
-import type { Outcome } from "../harness/measure.js";
+import type { Outcome } from "../harness/variant.js";
 import { type Contestant, serve, timed } from "./serve.js";
 
 const CHECKED = 16;

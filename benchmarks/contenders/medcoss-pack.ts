@@ -6,7 +6,7 @@ import { allocateView } from "../../lib/data/dataset.js";
 import { pack } from "../../lib/data/pack/index.js";
 import { openStore } from "../../lib/data/store.js";
 import type { PackConfiguration } from "../cases/pack.js";
-import type { Outcome } from "../harness/measure.js";
+import type { Outcome } from "../harness/variant.js";
 import { type Contestant, serve, timed } from "./serve.js";
 
 class Packing implements Contestant {

@@ -13,7 +13,7 @@ import { openStore, type Store } from "../../lib/data/store.js";
 import { stageSteps } from "../../lib/stages/train-stage.js";
 import { configureThreads } from "../../lib/trainer.js";
 import { CHECKED, type StageConfiguration, WARMUP } from "../cases/stage.js";
-import type { Outcome } from "../harness/measure.js";
+import type { Outcome } from "../harness/variant.js";
 import { type Contestant, serve } from "./serve.js";
 
 /** Mean and mean square of the first records as they are stored. */

@@ -5,7 +5,7 @@
  */
 import { createInterface } from "node:readline";
 import { buildInfo } from "../../lib/trainer.js";
-import type { Outcome } from "../harness/measure.js";
+import type { Outcome } from "../harness/variant.js";
 import type { Ready } from "../harness/worker.js";
 
 export interface Contestant {

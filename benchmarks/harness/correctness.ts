@@ -12,7 +12,13 @@ import { peerPython } from "./python.js";
 
 const verifier = peerScript("verify_golden");
 
-async function ours(directory: string, device: string): Promise<number> {
+interface Outcome {
+  contender: string;
+  checks: number;
+  cases: number;
+}
+
+async function ours(directory: string, device: string): Promise<Outcome> {
   const report = await runGolden(directory, { device });
   const [worst] = report.failures;
   if (worst) {
@@ -20,15 +26,16 @@ async function ours(directory: string, device: string): Promise<number> {
       `medcoss fails ${report.failed} golden checks, first ${worst.case}: ${worst.name}`,
     );
   }
-  return report.passed;
+  return { contender: "medcoss", checks: report.passed, cases: report.cases.length };
 }
 
-function peer(directory: string): number {
+function peer(directory: string): Outcome {
   const { status, stdout, stderr } = spawnSync(peerPython(), [verifier, directory], {
     encoding: "utf8",
   });
   if (status !== 0) throw new Error(`the PyTorch peer fails golden checks: ${stdout}${stderr}`);
-  return Number(/(\d+) passed/.exec(stdout)?.[1]);
+  const checks = Number(/(\d+) passed/.exec(stdout)?.[1]);
+  return { contender: "pytorch", checks, cases: stdout.match(/ worst /g)?.length ?? 0 };
 }
 
 /** The checkout of the published repository, if it is one. */
@@ -46,10 +53,32 @@ export function hasReference(directory: string): string {
   return directory;
 }
 
-/** Lines for the report. */
-export async function requireGolden(directory: string, device: string): Promise<string[]> {
-  const counts = { "PyTorch peer": peer(directory), medcoss: await ours(directory, device) };
-  return Object.entries(counts).map(
-    ([name, count]) => `Verified before timing: ${name} passes all ${count} golden checks in fp32`,
-  );
+export interface GoldenChecks {
+  directory: string;
+  device: string;
+  /** Whether the plain peer takes part. */
+  peers: boolean;
+  /** Takes a line when a contender has passed. */
+  say(line: string): void;
+}
+
+/**
+ * Lines for the report.
+ *
+ * @throws where a contender fails a check
+ */
+export async function requireGolden(wanted: GoldenChecks): Promise<string[]> {
+  const { directory, device, peers, say } = wanted;
+  const verified = [() => ours(directory, device), ...(peers ? [() => peer(directory)] : [])];
+  const lines: string[] = [];
+  for (const verify of verified) {
+    const start = performance.now();
+    const { contender, checks, cases } = await verify();
+    const seconds = ((performance.now() - start) / 1000).toFixed(0);
+    say(
+      `  ${contender}: all ${checks} values of ${cases} cases within their limits (${seconds} s)`,
+    );
+    lines.push(`Verified before timing: ${contender} passes all ${checks} golden checks in fp32`);
+  }
+  return lines;
 }

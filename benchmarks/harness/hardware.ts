@@ -2,6 +2,8 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
+import { buildInfo } from "../../lib/trainer.js";
+import { packageVersion } from "../../lib/version.js";
 
 export interface Hardware {
   processor: string;
@@ -10,6 +12,9 @@ export interface Hardware {
   /** Instruction sets that decide the speed of matrix products. */
   features: string[];
   node: string;
+  /** Of this package, and of the LibTorch that it runs on. */
+  medcoss: string;
+  libtorch: string;
   /** Name, driver and memory of the GPU that the run is for. */
   gpu?: string;
 }
@@ -38,6 +43,8 @@ export function hardware(device = "cpu"): Hardware {
     memoryBytes: totalmem(),
     features: FEATURES.filter((feature) => flags.has(feature)),
     node: process.version,
+    medcoss: packageVersion(),
+    libtorch: buildInfo().libtorch,
     ...(device !== "cpu" && { gpu: gpuOf(device) }),
   };
 }

@@ -5,7 +5,7 @@
  */
 import { ink } from "../../lib/pictures/chart.js";
 import { textPath } from "../../lib/pictures/font.js";
-import type { Row } from "./measure.js";
+import type { Row } from "./variant.js";
 
 const [WIDTH, LEFT, BAR, GAP, TITLE] = [860, 190, 13, 4, 22] as const;
 const LENGTH = 520;

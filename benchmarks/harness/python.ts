@@ -1,5 +1,5 @@
 /**
- * The peer's Python: an environment of the benchmark's own, made once from the pinned requirements.
+ * The peers' Python: an environment of the benchmark's own, made once from the pinned requirements.
  *
  * Invariant: an environment counts only when its stamp names the current requirements, which is written last.
  */
@@ -11,10 +11,9 @@ const environment = inPackage("benchmarks/.venv");
 const requirements = inPackage("benchmarks/peers/requirements.txt");
 const stamp = inPackage("benchmarks/.venv/requirements.stamp");
 
+/** Standard output belongs to the tables. */
 function run(executable: string, args: readonly string[]): void {
-  const { status, error } = spawnSync(executable, args, {
-    stdio: ["ignore", "inherit", "inherit"],
-  });
+  const { status, error } = spawnSync(executable, args, { stdio: ["ignore", 2, 2] });
   if (status !== 0) {
     throw new Error(`${executable} ${args.join(" ")} failed${error ? `: ${error.message}` : ""}`);
   }
@@ -46,6 +45,20 @@ function differences(python: string): string | undefined {
   return other.length > 0 ? `${python} has ${other.join(", ")}; cases may need more` : undefined;
 }
 
+const isMade = () =>
+  existsSync(stamp) && readFileSync(stamp, "utf8") === readFileSync(requirements, "utf8");
+
+/** Whether peers can be started without an environment being made first. */
+export const hasPython = () => Boolean(process.env.MEDCOSS_BENCH_PYTHON) || isMade();
+
+/** Which interpreter runs the peers, and what it takes to make it. */
+export function describePython(): string {
+  const own = process.env.MEDCOSS_BENCH_PYTHON;
+  if (own) return `${own}, by MEDCOSS_BENCH_PYTHON`;
+  if (isMade()) return environment;
+  return `made now, once, in ${environment} (PyTorch and others, about 5 GB); MEDCOSS_BENCH_PYTHON=/path/to/python names one of yours instead`;
+}
+
 let chosen: string | undefined;
 
 /** Path of the interpreter; makes the environment on first use. MEDCOSS_BENCH_PYTHON names another one. */
@@ -61,13 +74,15 @@ function findPython(): string {
     if (warning) process.stderr.write(`warning: ${warning}\n`);
     return own;
   }
-  const wanted = readFileSync(requirements, "utf8");
   const python = inPackage("benchmarks/.venv/bin/python");
-  if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return python;
-  process.stderr.write("Making the peer's Python environment (about 5 GB) in benchmarks/.venv\n");
+  if (isMade()) return python;
+  const start = performance.now();
+  process.stderr.write(`Making the peers' Python environment in ${environment}\n`);
   rmSync(environment, { recursive: true, force: true });
   run("python3", ["-m", "venv", environment]);
-  run(python, ["-m", "pip", "install", "--quiet", "--requirement", requirements]);
-  writeFileSync(stamp, wanted);
+  const install = ["-m", "pip", "install", "--disable-pip-version-check", "--requirement"];
+  run(python, [...install, requirements]);
+  writeFileSync(stamp, readFileSync(requirements, "utf8"));
+  process.stderr.write(`Made in ${((performance.now() - start) / 1000).toFixed(0)} s\n`);
   return python;
 }

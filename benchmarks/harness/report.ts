@@ -1,11 +1,13 @@
 /** A run's rows as a table for the terminal and as a markdown report. */
 import type { Hardware } from "./hardware.js";
-import type { Measured, Plan, Row } from "./measure.js";
+import type { Measured, Plan, Row } from "./variant.js";
 
 export interface RunFacts {
   theme: string;
   date: string;
   hardware: Hardware;
+  /** Of every contender. */
+  threads: number;
   command: string;
   plan: Plan;
   /** Lines that tell what was verified and how the cases are set up. */
@@ -43,11 +45,19 @@ const columns: readonly Column[] = [
     name: "share of peak",
     cell: ({ share }) => (share === undefined ? undefined : `${(100 * share).toFixed(0)} %`),
   },
-  {
-    name: "ratio",
-    cell: ({ ratio }) => (Number.isFinite(ratio) ? ratio.toPrecision(3) : undefined),
-  },
 ];
+
+/** Its heading names the baseline; where cases have several, each cell does. */
+function ratioColumn(rows: readonly Row[]): Column {
+  const baselines = new Set(rows.flatMap(({ baseline }) => baseline ?? []));
+  const [only] = baselines;
+  if (baselines.size === 1) {
+    return { name: `ratio over ${only}`, cell: ({ ratio }) => ratio?.toPrecision(3) };
+  }
+  const cell = ({ ratio, baseline }: Row) =>
+    ratio === undefined ? undefined : `${ratio.toPrecision(3)} over ${baseline}`;
+  return { name: "ratio", cell };
+}
 
 function aligned(lines: readonly string[][]): string {
   const head = lines[0] as string[];
@@ -60,7 +70,8 @@ function aligned(lines: readonly string[][]): string {
 
 /** A markdown table, which is readable on a terminal too. */
 export function table(rows: readonly Row[]): string {
-  const shown = columns.filter(({ cell }) => rows.some((row) => cell(row) !== undefined));
+  const all = [...columns, ratioColumn(rows)];
+  const shown = all.filter(({ cell }) => rows.some((row) => cell(row) !== undefined));
   const cells = rows.map((row) => shown.map(({ cell }) => cell(row) ?? ""));
   return aligned([shown.map(({ name }) => name), ...cells]);
 }
@@ -111,27 +122,40 @@ function peaks(rows: readonly Row[]): string[] {
   return lines;
 }
 
-function head({ theme, date, hardware, command, plan }: RunFacts): string[] {
-  const { processor, cores, features, memoryBytes, node, gpu } = hardware;
+const steps = (count: number, what: string) => `${count} ${what}${count === 1 ? "" : "s"}`;
+
+/** What a run is made on and how: the same on the terminal and in a report. */
+export function conditions({
+  hardware,
+  threads,
+  plan,
+}: Pick<RunFacts, "hardware" | "threads" | "plan">): string[] {
+  const { processor, cores, features, memoryBytes, node, medcoss, libtorch, gpu } = hardware;
   return [
-    `# ${theme}, ${gpu?.split(",")[0] ?? processor}, ${date}`,
-    "",
     ...(gpu === undefined ? [] : [`- GPU: ${gpu}`]),
-    `- Processor: ${processor}, ${cores} cores, ${features.join(" ") || "no listed features"}`,
-    `- Memory: ${gib(memoryBytes)} GiB; Node ${node}`,
-    `- Command: \`${command}\``,
-    `- ${plan.warmups} warm-up steps, then ${plan.rounds} rounds that alternate between the contenders, where the case has no`,
-    `  numbers of its own; a contender whose steps take more than ${plan.slowSeconds} s is not run again: one is its only sample`,
+    `- Processor: ${processor}, ${cores} cores, ${features.join(" ") || "no listed features"}; ${steps(threads, "thread")}`,
+    `- Memory: ${gib(memoryBytes)} GiB`,
+    `- medcoss ${medcoss}, LibTorch ${libtorch}, Node ${node}`,
+    `- ${steps(plan.warmups, "warm-up step")}, then ${steps(plan.rounds, "round")} that alternate between the contenders${plan.fixed ? ";" : ", where the case has no numbers of its own;"}`,
+    `  a contender whose steps take more than ${plan.slowSeconds} s is not run again: one is its only sample`,
   ];
 }
+
+/** Without the folders of files, which are this machine's. */
+const withoutFolders = (reason: string) =>
+  reason.replace(/(?<![\w.])(?:\/[^\s/"':()]+)+\/(?=[^\s/])/g, "");
 
 export function markdown(facts: RunFacts, { rows, refused }: Measured): string {
   const versions = [
     ...new Set(rows.map((row) => `${row.contender}: ${row.version}, ${row.threads} threads`)),
   ];
   const compared = comparison(rows);
+  const { gpu, processor } = facts.hardware;
   return [
-    ...head(facts),
+    `# ${facts.theme}, ${gpu?.split(",")[0] ?? processor}, ${facts.date}`,
+    "",
+    ...conditions(facts),
+    `- Command: \`${facts.command}\``,
     ...versions.map((version) => `- ${version}`),
     ...facts.method.map((text) => `- ${text}`),
     ...peaks(rows),
@@ -139,7 +163,7 @@ export function markdown(facts: RunFacts, { rows, refused }: Measured): string {
     "",
     table(rows),
     "",
-    "Seconds are medians with the distance of their quartiles; memory is the process's largest resident set.",
+    "Seconds are medians with the distance of their quartiles; memory is the process's largest resident set; ratios are of samples per second.",
     "",
     ...(facts.picture ? [`![samples per second](${facts.picture})`, ""] : []),
     ...(compared ? [compared, ""] : []),
@@ -147,7 +171,7 @@ export function markdown(facts: RunFacts, { rows, refused }: Measured): string {
       ? [
           "Not timed, or not to the end:",
           "",
-          ...refused.map((one) => `- ${one.case}, ${one.contender}: ${one.reason}`),
+          ...refused.map((one) => `- ${one.case}, ${one.contender}: ${withoutFolders(one.reason)}`),
           "",
         ]
       : []),

@@ -11,6 +11,8 @@ export interface Command {
   executable: string;
   args: readonly string[];
   env?: Record<string, string>;
+  /** Whether the peers' Python runs it. */
+  python?: true;
 }
 
 /** What a contender tells when it is ready. */

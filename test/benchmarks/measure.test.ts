@@ -3,16 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
 import { hardware } from "../../benchmarks/harness/hardware.js";
-import {
-  type Contender,
-  measure,
-  type Plan,
-  type Row,
-  type Variant,
-} from "../../benchmarks/harness/measure.js";
+import { measure } from "../../benchmarks/harness/measure.js";
 import { chart } from "../../benchmarks/harness/plot.js";
-import { markdown } from "../../benchmarks/harness/report.js";
+import { markdown, table } from "../../benchmarks/harness/report.js";
 import { interquartileRange, median, quantile } from "../../benchmarks/harness/statistics.js";
+import type { Contender, Plan, Row, Variant } from "../../benchmarks/harness/variant.js";
 
 const folder = mkdtempSync(join(tmpdir(), "medcoss-bench-"));
 const log = join(folder, "order.log");
@@ -89,10 +84,34 @@ t.test("a contender whose result is not the baseline's is not timed", async (t) 
     const { rows, refused } = await measure(variant({ seconds: 2, loss }, { seconds: 4 }), plan);
     t.match(refused, [{ case: "sleep", contender: "a" }]);
     t.match(refused[0]?.reason, /b and a disagree on loss.*not timed/);
-    t.match(rows, [{ contender: "b", ratio: 1 }]);
+    t.match(rows, [{ contender: "b" }]);
     t.equal(rows.length, 1);
   }
   t.notMatch(readFileSync(log, "utf8"), /a/);
+});
+
+t.test("without the baseline's own speed there is no ratio", async (t) => {
+  const once = { ...plan, rounds: 1 };
+  const alone = variant({ seconds: 2 }, { seconds: 4 });
+  for (const kept of ["a", "b"]) {
+    const contenders = alone.contenders.filter(({ name }) => name === kept);
+    const { rows } = await measure({ ...alone, contenders }, once);
+    t.notOk(rows.some((row) => "ratio" in row || "baseline" in row));
+  }
+  const { rows } = await measure({ ...alone, baseline: "c" }, once);
+  t.equal(rows.length, 2);
+  t.notOk(rows.some((row) => "ratio" in row));
+});
+
+t.test("each phase is one line that grows, also where a contender breaks", async (t) => {
+  const said: string[] = [];
+  const broken = variant({ seconds: 2 }, { seconds: 4, broken: true });
+  await measure(broken, { ...plan, rounds: 1 }, { write: (text) => said.push(text) });
+  t.match(
+    said.join(""),
+    /^ {2}start: a \S+ s, b refused\n {2}check: a \S+ s\n {2}warm-up: a 2\.00 s\n {2}round 1 of 1: a 2\.00 s\n$/,
+  );
+  t.equal(said[0], "  start:", "before it is done");
 });
 
 t.test("a contender that checks itself is not compared", async (t) => {
@@ -113,7 +132,7 @@ t.test("shares are of the matrix product that is timed in every round", async (t
   };
   const timed: Variant = { ...variant({ seconds: 2 }, { seconds: 4 }), precision: "bf16" };
   (timed.contenders[0] as Contender).executedFlops = 1e12;
-  const { rows } = await measure(timed, plan, meter);
+  const { rows } = await measure(timed, plan, { meter });
   t.same(asked, ["bf16", "bf16", "bf16"]);
   t.match(rows, [
     { share: 0.125, tflops: 2, peakTflops: 4 },
@@ -135,29 +154,46 @@ t.test("a contender that ends early is refused with what it printed", async (t) 
   t.match(rows, [{ contender: "b", steps: 3 }]);
 });
 
-t.test("the report has the table, what is faster than what, and who was refused", (t) => {
-  const row = (contender: string, samplesPerSecond: number): Row => ({
+function row(contender: string, samplesPerSecond: number): Row {
+  return {
     ...{ case: "step image2d bf16 plain batch 16", contender, samplesPerSecond, median: 1, iqr: 0 },
-    ...{
-      steps: 3,
-      peakRssBytes: 2 ** 30,
-      tflops: 0.2,
-      ratio: samplesPerSecond,
-      baseline: "pytorch",
-    },
-    ...{ version: "1", threads: 2, peakTflops: 0.4, share: 0.5 },
-  });
+    ...{ steps: 3, peakRssBytes: 2 ** 30, tflops: 0.2, version: "1", threads: 2 },
+    ...{ ratio: samplesPerSecond, baseline: "pytorch", peakTflops: 0.4, share: 0.5 },
+  };
+}
+
+t.test("the report has the table, what is faster than what, and who was refused", (t) => {
   const rows = [row("medcoss", 6), row("tuned", 4), row("compiled", 5), row("pytorch", 1)];
-  const refused = [{ case: "step", contender: "published", reason: "no such folder" }];
+  const reason = "/home/someone/venv/bin/python ended early: No such file: /data/x.npy, 3/4 done";
+  const refused = [{ case: "step", contender: "published", reason }];
   const machine = hardware();
-  const facts = { theme: "step", date: "2026-01-01", hardware: machine, command: "bench", plan };
-  const text = markdown({ ...facts, method: ["how"], picture: "a.svg" }, { rows, refused });
+  const facts = { theme: "step", date: "2026-01-01", hardware: machine, threads: 2, plan };
+  const about = { ...facts, command: "bench", method: ["how"], picture: "a.svg" };
+  const text = markdown(about, { rows, refused });
   t.match(text, /\| step image2d bf16 plain batch 16 +\| 6\.00 +\| +\| 1\.20 /, "against the best");
-  t.match(text, /- step, published: no such folder/);
+  t.match(
+    text,
+    "- step, published: python ended early: No such file: x.npy, 3/4 done",
+    "without the folders of this machine",
+  );
   t.match(text, /Matrix product in bf16.*0\.400/);
   t.match(text, "![samples per second](a.svg)");
   t.match(chart(rows), /^<svg .*<\/svg>\n$/s);
   t.equal((chart(rows).match(/<rect /g) ?? []).length, 1 + rows.length);
+  t.end();
+});
+
+t.test("the table says what ratios are over, in its heading or in each cell", (t) => {
+  const { ratio, baseline, ...without } = row("published", 2);
+  t.match(
+    table([row("medcoss", 6), without]),
+    /ratio over pytorch \|\n.*\n.* 6\.00 +\|\n.* {4}\|$/,
+  );
+  t.match(
+    table([row("medcoss", 6), { ...row("medcoss", 3), baseline: "nibabel" }]),
+    /ratio +\|\n.*\n.* 6\.00 over pytorch \|\n.* 3\.00 over nibabel \|$/,
+  );
+  t.notMatch(table([without]), "ratio");
   t.end();
 });
 

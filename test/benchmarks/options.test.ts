@@ -26,7 +26,21 @@ t.test("a GPU has larger batches; options repeat; none leaves out", (t) => {
   t.match(run, { names: ["step"], plan: { warmups: 1, rounds: 3, fixed: true } });
   t.same([run.options.batches, run.options.compileModes, run.golden], [[2], [], undefined]);
   t.equal(run.reports, undefined, "a quick run writes no report");
+  const quick = parsed("step", "--quick").options;
+  t.same([quick.kinds, quick.precisions, quick.objectives], [["image2d"], ["fp32"], ["plain"]]);
+  t.same(quick.compileModes, [], "nothing is compiled");
+  t.same(parsed("--quick", "--kind", "text", "--compile", "default").options.kinds, ["text"]);
   t.same(parsed("--kind", "text", "--kind", "image2d").options.kinds, ["text", "image2d"]);
+  t.end();
+});
+
+t.test("the command of a report holds no path of the machine", (t) => {
+  const paths = ["--json=/x/rows.json", "--reports", "/x", "--reference", "../x", "--golden", "/x"];
+  t.equal(
+    parsed("step", ...paths, "--only", "text fp32", "--quick").command,
+    'npm run bench -- --threads 2 step --json FILE --reports DIR --reference DIR --golden DIR --only "text fp32" --quick',
+  );
+  t.equal(parsed("--golden", "none").command, "npm run bench -- --threads 2 --golden none");
   t.end();
 });
 
