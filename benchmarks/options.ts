@@ -34,8 +34,8 @@ Cases: step, replay, kmeans, distill, features, loader, pack, stage, crossing, s
   --golden DIR         golden values for the check before timing; none where they were checked before
   --json FILE          also write the rows as JSON
   --reports DIR        where reports go (default: benchmarks/reports)
-  --quick              a first number within about two minutes: batch 2, one warm-up, three rounds, no report, and
-                       where not named otherwise image2d, fp32, plain steps, nothing compiled
+  --quick              a first number, of step within about two minutes: batch 2, one warm-up, three rounds, no report,
+                       and where not named otherwise image2d, fp32, plain steps, nothing compiled
   --help               this text
 
 The other contenders run in a Python environment (PyTorch and others, about 5 GB), which is made in benchmarks/.venv on

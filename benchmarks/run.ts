@@ -79,7 +79,10 @@ function writeReport(theme: string, run: Run, method: readonly string[], found: 
 
 /** Lines for the report about golden values. */
 async function verify({ golden, options }: Run, peers: boolean): Promise<string[]> {
-  if (golden === undefined) return ["Golden values were not checked in this run"];
+  if (golden === undefined) {
+    progress("Golden values are not checked\n");
+    return ["Golden values were not checked in this run"];
+  }
   progress("Golden values, before anything is timed:\n");
   const say = (line: string) => progress(`${line}\n`);
   return requireGolden({ directory: golden, device: options.device, peers, say });

@@ -69,18 +69,18 @@ function caseLine({ name, of, variants }: Selected, { options }: Run): string {
   return `- ${name}: ${count}${model}; contenders: ${contendersOf(variants).join("; ")}`;
 }
 
+function pythonLine(selected: readonly Selected[]): string {
+  if (needsPython(selected)) return `- Python of the other contenders: ${describePython()}`;
+  if (timesPeak(selected))
+    return "- No Python is needed; the one that is there times the machine's peak";
+  return "- No Python is needed, and without it no share of the machine's peak is told";
+}
+
 /** Lines that say what is going to happen. */
 export function describe(selected: readonly Selected[], run: Run): string[] {
-  const python = needsPython(selected)
-    ? `- Python of the other contenders: ${describePython()}`
-    : "- No Python is needed";
-  const peak =
-    !needsPython(selected) && !hasPython()
-      ? ", so the machine's peak is not timed and no share of it told"
-      : "";
   return [
     ...selected.map((one) => caseLine(one, run)),
-    python + peak,
+    pythonLine(selected),
     ...(run.options.quick
       ? [
           "- Quick: small inputs and few rounds give a first number only; leave --quick out to measure",

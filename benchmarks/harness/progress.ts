@@ -5,8 +5,10 @@
  */
 export type Write = (text: string) => void;
 
-const text = (seconds: number) =>
-  seconds < 1000 ? `${seconds.toPrecision(3)} s` : `${seconds.toFixed(0)} s`;
+function text(seconds: number): string {
+  if (seconds < 0.1) return `${(1000 * seconds).toPrecision(2)} ms`;
+  return `${seconds < 1000 ? seconds.toPrecision(3) : seconds.toFixed(0)} s`;
+}
 
 export class Progress {
   readonly #write: Write;

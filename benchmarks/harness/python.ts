@@ -15,7 +15,9 @@ const stamp = inPackage("benchmarks/.venv/requirements.stamp");
 function run(executable: string, args: readonly string[]): void {
   const { status, error } = spawnSync(executable, args, { stdio: ["ignore", 2, 2] });
   if (status !== 0) {
-    throw new Error(`${executable} ${args.join(" ")} failed${error ? `: ${error.message}` : ""}`);
+    const why = error ? `: ${error.message}` : "";
+    const help = "MEDCOSS_BENCH_PYTHON can name an interpreter, --contender medcoss needs none";
+    throw new Error(`${executable} ${args.join(" ")} failed${why}. ${help}`);
   }
 }
 

@@ -136,7 +136,7 @@ export function conditions({
     `- Processor: ${processor}, ${cores} cores, ${features.join(" ") || "no listed features"}; ${steps(threads, "thread")}`,
     `- Memory: ${gib(memoryBytes)} GiB`,
     `- medcoss ${medcoss}, LibTorch ${libtorch}, Node ${node}`,
-    `- ${steps(plan.warmups, "warm-up step")}, then ${steps(plan.rounds, "round")} that alternate between the contenders${plan.fixed ? ";" : ", where the case has no numbers of its own;"}`,
+    `- ${steps(plan.warmups, "warm-up step")}, then ${steps(plan.rounds, "round")} in which the contenders take turns${plan.fixed ? ";" : ", where the case has no numbers of its own;"}`,
     `  a contender whose steps take more than ${plan.slowSeconds} s is not run again: one is its only sample`,
   ];
 }

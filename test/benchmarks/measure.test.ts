@@ -109,7 +109,7 @@ t.test("each phase is one line that grows, also where a contender breaks", async
   await measure(broken, { ...plan, rounds: 1 }, { write: (text) => said.push(text) });
   t.match(
     said.join(""),
-    /^ {2}start: a \S+ s, b refused\n {2}check: a \S+ s\n {2}warm-up: a 2\.00 s\n {2}round 1 of 1: a 2\.00 s\n$/,
+    /^ {2}start: a \S+ m?s, b refused\n {2}check: a \S+ m?s\n {2}warm-up: a 2\.00 s\n {2}round 1 of 1: a 2\.00 s\n$/,
   );
   t.equal(said[0], "  start:", "before it is done");
 });
