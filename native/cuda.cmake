@@ -3,6 +3,8 @@
 # Kernels: compiled by nvcc for every target; they see pointers and sizes, no header of LibTorch.
 set(MEDCOSS_CUDA_KERNELS
     native/ops/cuda/adamw.cu
+    native/ops/cuda/attention_backward.cu
+    native/ops/cuda/attention_forward.cu
     native/ops/cuda/block_columns.cu
     native/ops/cuda/block_norm.cu
     native/ops/cuda/block_norm_backward.cu

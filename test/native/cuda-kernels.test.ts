@@ -29,7 +29,9 @@ function compile(into: string, name: string, kernels: string[]): string {
     join(folder, "simt.cpp"),
     ...kernels.map((kernel) => join(root, "native/ops/cuda", kernel)),
   ];
-  const paths = [`-I${folder}`, `-I${join(root, "native")}`];
+  const paths = [folder, join(root, "test/native/cuda"), join(root, "native")].map(
+    (path) => `-I${path}`,
+  );
   const files = ["-x", "c++", ...sources, "-o", program];
   execFileSync(process.env.CXX ?? "c++", [...flags, ...paths, ...files]);
   return program;
@@ -43,6 +45,7 @@ function compare(program: string): Comparison[] {
 }
 
 const programs: Record<string, string[]> = {
+  attention: ["attention_backward.cu", "attention_forward.cu"],
   block: [
     ...["block_columns.cu", "block_norm.cu", "block_norm_backward.cu"],
     ...["block_norm_backward_any.cu", "block_residual.cu"],
