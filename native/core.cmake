@@ -29,6 +29,7 @@ set(MEDCOSS_CORE_SOURCES
     native/ops/autograd/linear.cpp
     native/ops/autograd/patch_loss.cpp
     native/ops/compare.cpp
+    native/ops/compare_attention.cpp
     native/ops/compare_block.cpp
     native/ops/compare_losses.cpp
     native/ops/compare_optimizer.cpp

@@ -24,6 +24,8 @@ set(MEDCOSS_CUDA_KERNELS
 
 # Host code: launchers, streams, graphs; compiled by the C++ compiler.
 set(MEDCOSS_CUDA_SOURCES
+    native/ops/sequences.cpp
+    native/ops/cuda/attention.cpp
     native/ops/cuda/block.cpp
     native/ops/cuda/graph.cpp
     native/ops/cuda/kmeans_assigner.cpp

@@ -14,6 +14,9 @@
 
 #include "ops/block.h"
 #include "ops/cpu/attention.h"
+#include "ops/cuda/library.h"
+#include "ops/cuda/operations.h"
+#include "support/cuda.h"
 
 namespace medcoss {
 namespace {
@@ -141,6 +144,8 @@ at::Tensor sums_of(const at::Tensor& dq, const at::Tensor& dk, const at::Tensor&
 
 Attended attention(const AttentionInput& input) {
   if (input.q_QW.is_cpu()) return cpu::attention(input);
+  CudaOperations& own = cuda_library().operations();
+  if (own.takes_attention(input)) return own.attention(input);
   const Shaped shaped(input);
   switch (kernel_for(shaped)) {
     case Kernel::efficient:
@@ -158,6 +163,10 @@ at::Tensor attention_backward(const AttentionInput& input, const Attended& atten
   if (input.q_QW.is_cpu()) {
     cpu::attention_backward(input, attended, dout_QW, gradients);
     return sums_of(gradients.dq_QW, gradients.dk_KW, gradients.dv_KW);
+  }
+  CudaOperations& own = cuda_library().operations();
+  if (own.takes_attention(input)) {
+    return own.attention_backward(input, attended, dout_QW, gradients);
   }
   const auto [dq, dk, dv] = backward_of(Shaped(input), attended, dout_QW);
   const at::Tensor dq_QW = rows(dq, input.q_QW.sizes());

@@ -60,6 +60,7 @@ void time_operation(const std::string& name, double bytes, at::Device device,
 OperationReport compare_operations(at::Device device) {
   const at::NoGradGuard no_grad;
   OperationReport report;
+  compare_attention(device, report);
   compare_block(device, report);
   compare_losses(device, report);
   compare_products(device, report);

@@ -47,6 +47,7 @@ void time_operation(const std::string& name, double bytes, at::Device device,
                     const std::function<void()>& work, OperationReport& report);
 
 /// The parts of compare_operations.
+void compare_attention(at::Device device, OperationReport& report);
 void compare_block(at::Device device, OperationReport& report);
 void compare_losses(at::Device device, OperationReport& report);
 void compare_products(at::Device device, OperationReport& report);

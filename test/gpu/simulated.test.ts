@@ -21,9 +21,12 @@ const sources = readdirSync(join(root, "test/fixtures/simulated-cuda"))
   .filter((name) => name.endsWith(".cpp"))
   .map((name) => join(root, "test/fixtures/simulated-cuda", name));
 /** The CPU's operations stand in for the kernels. */
-const counterparts = ["blend_rows", "block_gelu", "block_norm", "crop_resize", "image_resizer"].map(
-  (name) => join(root, "native/ops/cpu", `${name}.cpp`),
-);
+const counterparts = [
+  ...["blend_rows", "block_gelu", "block_norm", "crop_resize", "image_resizer"].map(
+    (name) => `cpu/${name}`,
+  ),
+  "sequences",
+].map((name) => join(root, "native/ops", `${name}.cpp`));
 const include = [join(torch, "include"), join(torch, "include/torch/csrc/api/include")];
 const flags = [
   ...["-std=c++17", "-O1", "-fPIC", "-fopenmp", "-fvisibility=hidden", "-Wall", "-Wextra"],

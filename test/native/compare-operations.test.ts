@@ -4,15 +4,17 @@ import { compareOperations } from "../../lib/trainer.js";
 t.test("every operation is compared, and the CPU agrees with itself", async (t) => {
   const { comparisons, timings } = await compareOperations("cpu");
   t.ok(comparisons.length > 500);
-  const products = comparisons.filter(({ name }) => name.includes("linear"));
-  t.ok(products.length >= 100);
+  const isExact = ({ name }: { name: string }) => /linear|in float64/.test(name);
+  const exact = comparisons.filter(isExact);
+  t.ok(exact.filter(({ name }) => name.includes("linear")).length >= 100);
+  t.ok(exact.filter(({ name }) => name.includes("attention")).length >= 200);
   t.same(
-    products.filter(({ error, bound }) => !(error <= bound)),
+    exact.filter(({ error, bound }) => !(error <= bound)),
     [],
-    "products are those of float64, rounded",
+    "products and attention are those of float64, rounded",
   );
   t.same(
-    comparisons.filter(({ name, error }) => !name.includes("linear") && error !== 0),
+    comparisons.filter((one) => !isExact(one) && one.error !== 0),
     [],
   );
   t.same(timings, [], "only a GPU is timed");

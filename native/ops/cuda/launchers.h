@@ -32,6 +32,13 @@ class Launchers final : public CudaOperations {
   void sum_copies(const at::Tensor& x_NW, const at::Tensor& index_RC,
                   const at::Tensor& sums_RW) override;
 
+  // attention.cpp
+  bool takes_attention(const AttentionInput& input) override;
+  Attended attention(const AttentionInput& input) override;
+  at::Tensor attention_backward(const AttentionInput& input, const Attended& attended,
+                                const at::Tensor& dout_QW,
+                                const AttentionGradients& gradients) override;
+
   // optimizer.cpp
   at::Tensor adamw(const std::vector<AdamwTensor>& tensors, const at::Tensor& learning_rate,
                    const at::Tensor& loss, const AdamwOptions& options) override;

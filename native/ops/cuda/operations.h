@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "ops/attention.h"
 #include "ops/block.h"
 
 namespace medcoss {
@@ -86,6 +87,15 @@ class CudaOperations {
                         const at::Tensor& y_MW) = 0;
   virtual void sum_copies(const at::Tensor& x_NW, const at::Tensor& index_RC,
                           const at::Tensor& sums_RW) = 0;
+
+  /// Those of ops/attention.h, for bfloat16 heads of 32 or 64 columns in sequences of up to 256
+  /// rows whose rows begin at multiples of 16 bytes, gradients too. Whether a device has the shared
+  /// memory for them is part of `takes_attention`.
+  virtual bool takes_attention(const AttentionInput& input) = 0;
+  virtual Attended attention(const AttentionInput& input) = 0;
+  virtual at::Tensor attention_backward(const AttentionInput& input, const Attended& attended,
+                                        const at::Tensor& dout_QW,
+                                        const AttentionGradients& gradients) = 0;
 
   /// One step of AdamW over all tensors, and the norm of their gradients. Where `loss` (float32 [])
   /// or the norm is not finite, nothing changes. `learning_rate` is float32 []. Returns float64 [2]
