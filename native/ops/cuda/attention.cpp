@@ -74,7 +74,8 @@ bool Launchers::takes_attention(const AttentionInput& input) {
   const int64_t longest = std::max(input.queries.longest(), input.keys.longest());
   const bool suits = input.q_QW.scalar_type() == at::kBFloat16 &&
                      (width == attention_width || width == 2 * attention_width) &&
-                     longest <= attention_longest && input.queries.count() <= most_sequences;
+                     longest <= attention_longest && input.queries.count() > 0 &&
+                     input.queries.count() <= most_sequences;
   return suits && in_chunks(input.q_QW) && in_chunks(input.k_KW) && in_chunks(input.v_KW) &&
          fits_shared_memory(input);
 }

@@ -86,6 +86,12 @@ constexpr int attention_backward_bytes(int head_width, int queries, int keys) {
   return attention_sum_bytes(head_width) + rows * attention_row_bytes(head_width, 2);
 }
 
+// What a block gets on compute capability 8.6, and on 8.0.
+static_assert(attention_forward_bytes(32, attention_longest, attention_longest) <= 99 * 1024);
+static_assert(attention_backward_bytes(32, attention_longest, attention_longest) <= 99 * 1024);
+static_assert(attention_backward_bytes(64, 176, 176) <= 99 * 1024);
+static_assert(attention_backward_bytes(64, attention_longest, attention_longest) <= 163 * 1024);
+
 /// Both return CUDA's code of the launch.
 int attention_forward(const AttentionForward& work, cudaStream_t stream);
 int attention_backward(const AttentionBackward& work, cudaStream_t stream);

@@ -20,7 +20,7 @@ constexpr float log2_e = 1.4426950408889634F;
 template <int width>
 constexpr float score_scale = width == attention_width ? 0.17677669529663687F : 0.125F;
 
-/// A head of a sequence: its rows among all, and its first column.
+/// The head of a sequence that a block has, and where the sequence's rows are among all.
 struct HeadPlace {
   int sequence, head, first_query, queries, first_key, keys;
 
