@@ -169,7 +169,7 @@ void compare_attention(at::Device device, OperationReport& report) {
     const Sequences uneven({33, 5, 1, 112, 64});
     const Shape shapes[] = {{"50", equal(3, 50), equal(3, 50), 3, width},
                             {"147 of 197", equal(2, 147), equal(2, 197), 2, width},
-                            {"1", equal(2, 1), equal(2, 1), 1, width},
+                            {"7", equal(3, 7), equal(3, 7), 1, width},
                             {"256", equal(1, 256), equal(1, 256), 1, width},
                             {"300", equal(1, 300), equal(1, 300), 1, width},
                             {"uneven", uneven, uneven, 2, width},
