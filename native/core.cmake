@@ -37,6 +37,7 @@ set(MEDCOSS_CORE_SOURCES
     native/ops/compare_products.cpp
     native/ops/autograd/stack_plan.cpp
     native/ops/autograd/transformer_stack.cpp
+    native/ops/autograd/word_loss.cpp
     native/ops/cpu/attention.cpp
     native/ops/cpu/attention_anywhere.cpp
     native/ops/cpu/attention_avx2.cpp

@@ -20,7 +20,8 @@ set(MEDCOSS_CUDA_KERNELS
     native/ops/cuda/kmeans_sums.cu
     native/ops/cuda/patch_loss.cu
     native/ops/cuda/patches.cu
-    native/ops/cuda/rows_by_index.cu)
+    native/ops/cuda/rows_by_index.cu
+    native/ops/cuda/word_loss.cu)
 
 # Host code: launchers, streams, graphs; compiled by the C++ compiler.
 set(MEDCOSS_CUDA_SOURCES

@@ -13,8 +13,12 @@ class LanguageHead {
   LanguageHead(const Scope& scope, const ModelSize& size);
   /// Hidden states [N,W] to scores of all classes [N,vocabulary], float32.
   at::Tensor forward(const at::Tensor& hidden_NW) const;
+  /// Mean cross entropy with words [N], int64; -100: the row does not count.
+  at::Tensor loss(const at::Tensor& hidden_NW, const at::Tensor& id_N) const;
 
  private:
+  at::Tensor transformed(const at::Tensor& hidden_NW) const;
+
   at::Tensor bias_;
   Linear dense_;
   LayerNorm norm_;

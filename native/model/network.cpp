@@ -95,9 +95,18 @@ at::Tensor Network::encode_filled(const FilledText& text, const Stochastic& stoc
                                  {row_Q, {}}, stochastic);
 }
 
+// What the language head takes.
+at::Tensor Network::for_words(const at::Tensor& encoded_NW) const {
+  if (!behaviour_.decoder_text_position) return encoded_NW;
+  return encoded_NW + heads_->decoder.text_positions().select(0, 0);
+}
+
 at::Tensor Network::word_scores(const at::Tensor& encoded_NW) const {
-  if (!behaviour_.decoder_text_position) return heads_->words.forward(encoded_NW);
-  return heads_->words.forward(encoded_NW + heads_->decoder.text_positions().select(0, 0));
+  return heads_->words.forward(for_words(encoded_NW));
+}
+
+at::Tensor Network::word_loss(const at::Tensor& encoded_NW, const at::Tensor& id_N) const {
+  return heads_->words.loss(for_words(encoded_NW), id_N);
 }
 
 }  // namespace medcoss

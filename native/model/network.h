@@ -48,10 +48,13 @@ class Network {
                            const at::Tensor& row_Q = {}) const;
   /// Scores [N,vocabulary] of rows [N,W] of encoded text.
   at::Tensor word_scores(const at::Tensor& encoded_NW) const;
+  /// Their mean cross entropy with words [N], int64; -100: the row does not count.
+  at::Tensor word_loss(const at::Tensor& encoded_NW, const at::Tensor& id_N) const;
   const Decoder& decoder() const { return heads_->decoder; }
 
  private:
   bool packs(const TextInput& input) const;
+  at::Tensor for_words(const at::Tensor& encoded_NW) const;
 
   struct Heads {
     Decoder decoder;

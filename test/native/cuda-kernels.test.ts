@@ -50,7 +50,7 @@ const programs: Record<string, string[]> = {
     ...["block_columns.cu", "block_norm.cu", "block_norm_backward.cu"],
     ...["block_norm_backward_any.cu", "block_residual.cu"],
   ],
-  losses: ["feature_distance.cu", "patch_loss.cu"],
+  losses: ["feature_distance.cu", "patch_loss.cu", "word_loss.cu"],
   optimizer: ["adamw.cu"],
   pictures: ["crop_resize.cu", "patches.cu"],
   rows: ["block_columns.cu", "rows_by_index.cu"],

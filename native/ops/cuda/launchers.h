@@ -50,6 +50,8 @@ class Launchers final : public CudaOperations {
                                        const at::Tensor& elements) override;
   PatchLossOnDevice patch_loss(const at::Tensor& predicted_BRV, const at::Tensor& patches_BLV,
                                const at::Tensor& removed_BR) override;
+  at::Tensor word_loss(const at::Tensor& scores_NP, const at::Tensor& bias_V,
+                       const at::Tensor& id_N) override;
   void scale_gradient(const at::Tensor& upstream, const at::Tensor& gradient) override;
   // pictures.cpp
   at::Tensor image_patches(const at::Tensor& pixels_BHWC, const at::Tensor& flips_B,

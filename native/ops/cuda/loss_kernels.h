@@ -54,6 +54,22 @@ struct PatchLoss {
 template <typename T>
 void patch_loss(const PatchLoss<T>& p, cudaStream_t stream);
 
+/// Mean cross entropy of words; the gradient of the scores, where the loss's own is 1, takes their
+/// place.
+template <typename T>
+struct WordLoss {
+  T* scores;          // [rows,stride], without bias; a row starts at a multiple of 16 bytes
+  const float* bias;  // [classes]
+  const int64_t* id;  // [rows]; below 0: the row does not count
+  int64_t rows, classes, stride;
+  double* workspace;  // [rows]
+  double* counted;    // [1]
+  float* loss;        // [1]; without a row that counts not a number
+};
+
+template <typename T>
+void word_loss(const WordLoss<T>& p, cudaStream_t stream);
+
 /// gradient *= upstream; where that is 1, the gradient is not touched.
 template <typename T>
 struct ScaledGradient {

@@ -67,6 +67,24 @@ PatchLossOnDevice Launchers::patch_loss(const at::Tensor& predicted_BRV,
   return out;
 }
 
+at::Tensor Launchers::word_loss(const at::Tensor& scores_NP, const at::Tensor& bias_V,
+                                const at::Tensor& id_N) {
+  const Launch launch(scores_NP);
+  const int64_t rows = scores_NP.size(0);
+  at::Tensor loss = fresh({}, scores_NP, at::kFloat);
+  const at::Tensor workspace = fresh({rows}, scores_NP, at::kDouble);
+  const at::Tensor counted = fresh({}, scores_NP, at::kDouble);
+  for_compute_type(scores_NP.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    cuda::word_loss<T>({mutable_values<T>(scores_NP), floats(bias_V),
+                        id_N.const_data_ptr<int64_t>(), rows, bias_V.size(0), scores_NP.size(1),
+                        doubles(workspace), doubles(counted), mutable_floats(loss)},
+                       launch.stream);
+  });
+  check_launch("word_loss");
+  return loss;
+}
+
 void Launchers::scale_gradient(const at::Tensor& upstream, const at::Tensor& gradient) {
   const Launch launch(gradient);
   for_compute_type(gradient.scalar_type(), [&](auto zero) {

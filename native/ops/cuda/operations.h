@@ -117,6 +117,10 @@ class CudaOperations {
   virtual PatchLossOnDevice patch_loss(const at::Tensor& predicted_BRV,
                                        const at::Tensor& patches_BLV,
                                        const at::Tensor& removed_BR) = 0;
+  /// See ops/autograd/word_loss.h. `scores_NP`: products without bias, [N,V] and whatever is
+  /// behind; becomes their gradient, where the loss's own is 1, and zeros.
+  virtual at::Tensor word_loss(const at::Tensor& scores_NP, const at::Tensor& bias_V,
+                               const at::Tensor& id_N) = 0;
   /// gradient *= upstream, float32 []; where that is 1, memory is left alone.
   virtual void scale_gradient(const at::Tensor& upstream, const at::Tensor& gradient) = 0;
 

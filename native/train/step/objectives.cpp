@@ -1,7 +1,6 @@
 #include "train/step/objectives.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/nonzero.h>
 
 #include <algorithm>
@@ -63,7 +62,7 @@ Outcome masked_words(const Network& network, const TextInput& input, const Label
                      const Stochastic& stochastic) {
   const at::Tensor rows = network.encode_text_rows(input, stochastic, labels.position_N);
   Outcome result;
-  result.loss = at::cross_entropy_loss(network.word_scores(rows), labels.id_N);
+  result.loss = network.word_loss(rows, labels.id_N);
   return result;
 }
 
@@ -72,7 +71,7 @@ Outcome masked_words_whole(const Network& network, const TextInput& input, const
   Outcome result;
   result.encoded = network.encode_text(input, stochastic);
   const at::Tensor rows = rows_at(result.encoded, labels.position_N);
-  result.loss = at::cross_entropy_loss(network.word_scores(rows), labels.id_N);
+  result.loss = network.word_loss(rows, labels.id_N);
   return result;
 }
 
@@ -80,7 +79,7 @@ Outcome masked_words(const Network& network, const FilledText& text, const Label
                      const Stochastic& stochastic) {
   const at::Tensor rows = network.encode_filled(text, stochastic, labels.position_N);
   Outcome result;
-  result.loss = at::cross_entropy_loss(network.word_scores(rows), labels.id_N);
+  result.loss = network.word_loss(rows, labels.id_N);
   return result;
 }
 
