@@ -294,11 +294,11 @@ export function featureDistance(options: FeatureDistanceOptions): Promise<Featur
   return settled(async () => loadBinding().featureDistance(options), featureDistance);
 }
 
-/** The fused operations of a device, beside those of the CPU. */
-export function compareOperations(device: string): Promise<OperationReport> {
+/** The fused operations of a device, beside those of the CPU; those of a GPU with their times, unless not `timed`. */
+export function compareOperations(device: string, timed = true): Promise<OperationReport> {
   return settled(async () => {
     await prepareDevice(device);
-    return loadBinding().compareOperations({ device });
+    return loadBinding().compareOperations({ device, timed });
   }, compareOperations);
 }
 

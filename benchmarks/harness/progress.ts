@@ -6,8 +6,9 @@
 export type Write = (text: string) => void;
 
 function text(seconds: number): string {
-  if (seconds < 0.1) return `${(1000 * seconds).toPrecision(2)} ms`;
-  return `${seconds < 1000 ? seconds.toPrecision(3) : seconds.toFixed(0)} s`;
+  if (seconds < 0.01) return `${(1000 * seconds).toFixed(1)} ms`;
+  if (seconds < 1) return `${(1000 * seconds).toFixed(0)} ms`;
+  return `${seconds.toFixed(seconds < 10 ? 2 : seconds < 100 ? 1 : 0)} s`;
 }
 
 export class Progress {

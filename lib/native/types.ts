@@ -303,7 +303,7 @@ export interface NativeBinding {
   /** async. The distillation loss of replay steps with its gradient; for tests and timing. */
   featureDistance(options: FeatureDistanceOptions): Promise<FeatureDistanceResult>;
   /** async. The fused operations and their gradients on a device beside the CPU's; for the check of a GPU. */
-  compareOperations(options: { device: string }): Promise<OperationReport>;
+  compareOperations(options: { device: string; timed: boolean }): Promise<OperationReport>;
   /** sync. Takes the kernel library that was preloaded from `path` into use; E_NO_CUDA without a driver or GPU. */
   openCuda(path: string): CudaDevice[];
   /** sync. Bytes that are free on a GPU, after openCuda; starts the GPU, E_CUDA where it or its driver is broken. */

@@ -270,9 +270,12 @@ Napi::Value to_operation_report(Napi::Env env, const OperationReport& report) {
 
 Napi::Value CompareOperations(const Napi::CallbackInfo& info) {
   return asynchronous(info, [&] {
-    const std::string device = Reader(info[0], "options").text("device");
+    const Reader options(info[0], "options");
+    const std::string device = options.text("device");
+    const bool timed = options.flag("timed");
     return on_shared_executor<OperationReport>(
-        info, [device] { return compare_operations(find_device(device)); }, to_operation_report);
+        info, [device, timed] { return compare_operations(find_device(device), timed); },
+        to_operation_report);
   });
 }
 

@@ -57,7 +57,7 @@ Attended flash(const Shaped& s) {
   const auto [out, log_sums, state, offset, unused] = at::_flash_attention_forward(
       s.q(in.q_QW), s.k(in.k_KW), s.k(in.v_KW), s.query_starts, s.key_starts, in.queries.longest(),
       in.keys.longest(), 0, false, false);
-  return {rows(out, in.q_QW.sizes()), log_sums, state, offset};
+  return {rows(out, in.q_QW.sizes()), log_sums, state, offset, AttentionKernel::flash};
 }
 
 Attended efficient(const Shaped& s) {
@@ -65,7 +65,7 @@ Attended efficient(const Shaped& s) {
   const auto [out, log_sums, seed, offset, longest_q, longest_k] = at::_efficient_attention_forward(
       batched(s, s.q(in.q_QW)), batched(s, s.k(in.k_KW)), batched(s, s.k(in.v_KW)), std::nullopt,
       s.query_starts, s.key_starts, in.queries.longest(), in.keys.longest(), 0, 0, true);
-  return {rows(out, in.q_QW.sizes()), log_sums, seed, offset};
+  return {rows(out, in.q_QW.sizes()), log_sums, seed, offset, AttentionKernel::efficient};
 }
 
 using Three = std::tuple<at::Tensor, at::Tensor, at::Tensor>;
@@ -98,7 +98,7 @@ Attended cudnn(const Shaped& s) {
   const auto result = at::_scaled_dot_product_cudnn_attention(
       by_head(s.q(in.q_QW)), by_head(s.k(in.k_KW)), by_head(s.k(in.v_KW)), std::nullopt, true);
   return {rows(by_head(std::get<0>(result)), in.q_QW.sizes()), std::get<1>(result),
-          std::get<6>(result), std::get<7>(result)};
+          std::get<6>(result), std::get<7>(result), AttentionKernel::cudnn};
 }
 
 Three cudnn_backward(const Shaped& s, const Attended& a, const at::Tensor& dout_QW) {
@@ -110,29 +110,22 @@ Three cudnn_backward(const Shaped& s, const Attended& a, const at::Tensor& dout_
   return {by_head(dq), by_head(dk), by_head(dv)};
 }
 
-enum class Kernel { efficient, flash, cudnn };
-
-// Of LibTorch's kernels the one that it would take itself, which depends on the device; uneven
-// sequences have but one.
-Kernel kernel_for(const Shaped& s) {
+// Where ours does not fit, that of LibTorch's kernels which it would take itself, as the device is;
+// uneven sequences have but one.
+AttentionKernel kernel_for(const Shaped& s) {
   const AttentionInput& in = s.input;
-  if (in.q_QW.scalar_type() == at::kFloat) return Kernel::efficient;
-  if (!s.even) return Kernel::flash;
+  if (cuda_library().operations().takes_attention(in)) return AttentionKernel::own;
+  if (in.q_QW.scalar_type() == at::kFloat) return AttentionKernel::efficient;
+  if (!s.even) return AttentionKernel::flash;
   const int64_t choice =
       at::_fused_sdp_choice(by_head(s.q(in.q_QW)), by_head(s.k(in.k_KW)), by_head(s.k(in.v_KW)));
   const auto cudnn_attention = static_cast<int64_t>(at::SDPBackend::cudnn_attention);
-  return choice == cudnn_attention ? Kernel::cudnn : Kernel::flash;
+  return choice == cudnn_attention ? AttentionKernel::cudnn : AttentionKernel::flash;
 }
 
-Three backward_of(const Shaped& s, const Attended& a, const at::Tensor& dout_QW) {
-  switch (kernel_for(s)) {
-    case Kernel::efficient:
-      return efficient_backward(s, a, dout_QW);
-    case Kernel::cudnn:
-      return cudnn_backward(s, a, dout_QW);
-    case Kernel::flash:
-      break;
-  }
+Three backward_by_libtorch(const Shaped& s, const Attended& a, const at::Tensor& dout_QW) {
+  if (a.kernel == AttentionKernel::efficient) return efficient_backward(s, a, dout_QW);
+  if (a.kernel == AttentionKernel::cudnn) return cudnn_backward(s, a, dout_QW);
   return flash_backward(s, a, dout_QW);
 }
 
@@ -144,15 +137,15 @@ at::Tensor sums_of(const at::Tensor& dq, const at::Tensor& dk, const at::Tensor&
 
 Attended attention(const AttentionInput& input) {
   if (input.q_QW.is_cpu()) return cpu::attention(input);
-  CudaOperations& own = cuda_library().operations();
-  if (own.takes_attention(input)) return own.attention(input);
   const Shaped shaped(input);
   switch (kernel_for(shaped)) {
-    case Kernel::efficient:
+    case AttentionKernel::own:
+      return cuda_library().operations().attention(input);
+    case AttentionKernel::efficient:
       return efficient(shaped);
-    case Kernel::cudnn:
+    case AttentionKernel::cudnn:
       return cudnn(shaped);
-    case Kernel::flash:
+    case AttentionKernel::flash:
       break;
   }
   return flash(shaped);
@@ -164,14 +157,13 @@ at::Tensor attention_backward(const AttentionInput& input, const Attended& atten
     cpu::attention_backward(input, attended, dout_QW, gradients);
     return sums_of(gradients.dq_QW, gradients.dk_KW, gradients.dv_KW);
   }
-  CudaOperations& own = cuda_library().operations();
-  if (own.takes_attention(input)) {
-    return own.attention_backward(input, attended, dout_QW, gradients);
+  if (attended.kernel == AttentionKernel::own) {
+    return cuda_library().operations().attention_backward(input, attended, dout_QW, gradients);
   }
-  const auto [dq, dk, dv] = backward_of(Shaped(input), attended, dout_QW);
-  const at::Tensor dq_QW = rows(dq, input.q_QW.sizes());
-  const at::Tensor dk_KW = rows(dk, input.k_KW.sizes());
-  const at::Tensor dv_KW = rows(dv, input.v_KW.sizes());
+  const auto [dq, dk, dv] = backward_by_libtorch(Shaped(input), attended, dout_QW);
+  const at::Tensor dq_QW = rows(dq, input.q_QW.sizes()).contiguous();
+  const at::Tensor dk_KW = rows(dk, input.k_KW.sizes()).contiguous();
+  const at::Tensor dv_KW = rows(dv, input.v_KW.sizes()).contiguous();
   gradients.dq_QW.copy_(dq_QW);
   gradients.dk_KW.copy_(dk_KW);
   gradients.dv_KW.copy_(dv_KW);

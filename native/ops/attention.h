@@ -19,12 +19,17 @@ struct AttentionInput {
   int64_t heads = 1;
 };
 
+/// Of a CUDA device: our kernel, or one of LibTorch's.
+enum class AttentionKernel { own, efficient, flash, cudnn };
+
 struct Attended {
   at::Tensor out_QW;
   /// Logarithms of the sums of exponentials, float32, as the device's kernel lays them out.
   at::Tensor log_sums;
   /// What CUDA's kernels want back.
   at::Tensor random_state, random_offset;
+  /// Whose log_sums they are, and who goes back.
+  AttentionKernel kernel = AttentionKernel::own;
 };
 
 /// softmax(q k^T / sqrt(W / heads)) v.

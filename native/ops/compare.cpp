@@ -45,6 +45,7 @@ void compare_results(const std::string& name, const Results& found, const Result
 
 void time_operation(const std::string& name, double bytes, at::Device device,
                     const std::function<void()>& work, OperationReport& report) {
+  if (!report.timed) return;
   constexpr int warm_up = 3;
   constexpr int rounds = 20;
   CudaLibrary& library = cuda_library();
@@ -57,9 +58,10 @@ void time_operation(const std::string& name, double bytes, at::Device device,
   report.timings.push_back({name, taken.count() / rounds, bytes});
 }
 
-OperationReport compare_operations(at::Device device) {
+OperationReport compare_operations(at::Device device, bool timed) {
   const at::NoGradGuard no_grad;
   OperationReport report;
+  report.timed = timed;
   compare_attention(device, report);
   compare_block(device, report);
   compare_losses(device, report);

@@ -28,12 +28,14 @@ struct OperationTiming {
 struct OperationReport {
   std::vector<OperationComparison> comparisons;
   std::vector<OperationTiming> timings;
+  /// Whether times are taken.
+  bool timed = true;
 };
 
 /// Runs every operation, gradients included, on `device` and on the CPU, on the same inputs: widths
 /// of the models, odd ones, and both compute types. Products are held to float64. On a CUDA device
-/// they are timed too, at the sizes of a base step.
-OperationReport compare_operations(at::Device device);
+/// they are timed too where `timed`, at the sizes of a base step.
+OperationReport compare_operations(at::Device device, bool timed);
 
 /// Results of an operation by name.
 using Results = std::vector<std::pair<std::string, at::Tensor>>;

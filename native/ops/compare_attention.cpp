@@ -5,6 +5,7 @@
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/zeros.h>
 
+#include <cmath>
 #include <string>
 
 #include "ops/attention.h"

@@ -12,7 +12,8 @@ set -uo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export MEDCOSS_GPU_DEVICE=cuda
-# Seconds for everything; a part gets what is left of it, at most its own limit.
+# Seconds for everything (MEDCOSS_GPU_SECONDS); a part gets what is left of it, at most its own limit. MEDCOSS_GPU_BATCHES
+# names the batches whose steps are measured ("128 512").
 budget=${MEDCOSS_GPU_SECONDS:-480}
 
 # With their limits in seconds.
@@ -67,13 +68,17 @@ run_part() {
     MEDCOSS_GPU_LIMIT=$limit timeout --signal=INT --kill-after=5 "$limit" "$node" "js/scripts/gpu/checks/$part.mjs" \
       > "$MEDCOSS_GPU_RESULTS/$part.log" 2>&1
     code=$?
+  else
+    echo "Not started: the $budget s for everything were over" > "$MEDCOSS_GPU_RESULTS/$part.log"
   fi
   echo "$code $limit $started $(date +%s.%N)" > "$MEDCOSS_GPU_RESULTS/$part.exit"
   printf '== %s\n%s\n' "$part" "$(cat "$MEDCOSS_GPU_RESULTS/$part.log")"
 }
 
+# All at once they hold up to 70 GiB of a GPU.
+memory=$(nvidia-smi --query-gpu=memory.total --format=csv,noheader,nounits 2> /dev/null | head -n 1)
 runs_alone() {
-  [ "$MEDCOSS_GPU_DEVICE" = cpu ] || [[ " ${alone[*]} " == *" $1 "* ]]
+  [ "$MEDCOSS_GPU_DEVICE" = cpu ] || [ "${memory:-0}" -lt 80000 ] || [[ " ${alone[*]} " == *" $1 "* ]]
 }
 for part in "${parts[@]}"; do
   runs_alone "$part" || run_part "$part" &

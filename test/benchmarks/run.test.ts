@@ -26,7 +26,7 @@ t.test(
     t.match(stdout, /- 1 warm-up step, then 3 rounds in which the contenders take turns;/);
     t.match(stdout, /- crossing: 1 variant; contenders: medcoss call\n- No Python is needed/);
     t.match(stderr, /^Golden values are not checked\n/);
-    t.match(stderr, /^crossing \(1 of 1\)\n {2}start: medcoss call [\d.]+ s\n/m);
+    t.match(stderr, /^crossing \(1 of 1\)\n {2}start: medcoss call [\d.]+ m?s\n/m);
     t.match(stderr, /^ {2}round 3 of 3: medcoss call [\d.]+ m?s$/m);
     const [row] = JSON.parse(readFileSync(json, "utf8"));
     t.match(row, { case: "crossing", contender: "medcoss call", steps: 3 });

@@ -90,7 +90,7 @@ class CudaOperations {
 
   /// Those of ops/attention.h, for bfloat16 heads of 32 or 64 columns in sequences of up to 256
   /// rows whose rows begin at multiples of 16 bytes, gradients too. Whether a device has the shared
-  /// memory for them is part of `takes_attention`.
+  /// memory for them is part of `takes_attention`. Uneven lengths are on the device.
   virtual bool takes_attention(const AttentionInput& input) = 0;
   virtual Attended attention(const AttentionInput& input) = 0;
   virtual at::Tensor attention_backward(const AttentionInput& input, const Attended& attended,

@@ -1,6 +1,7 @@
 // Operations on rows that an index names, as pointers and sizes.
 //
-// Invariant: sums run in the order of the index, so the same input gives the same bits.
+// Invariant: sums run in an order that the shape alone decides, so the same input gives the same
+// bits.
 #pragma once
 
 #include <cuda_runtime_api.h>

@@ -2,10 +2,12 @@
 import { compareOperations } from "../../../lib/trainer.js";
 import { device, Part } from "../part.mjs";
 
-const part = new Part("ops");
+/** Under compute-sanitizer, whose findings are not those of this part, nothing is timed. */
+const watched = process.argv[2];
+const part = new Part(watched ?? "ops");
 
 await part.attempt("operations", async () => {
-  const { comparisons, timings } = await compareOperations(device);
+  const { comparisons, timings } = await compareOperations(device, watched === undefined);
   // A claim for each result of an operation, over all shapes and types: "98x77 Float: bias_gelu du".
   /** @type {Map<string, typeof comparisons>} */
   const results = new Map();
