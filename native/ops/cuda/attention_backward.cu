@@ -60,7 +60,7 @@ __device__ __forceinline__ float dot_of(const uint4& x, const uint4& y) {
     dot = fmaf(a.x, b.x, fmaf(a.y, b.y, dot));
   }
 #pragma unroll
-  for (int step = 1; step < width / 8; step *= 2) dot += __shfl_xor_sync(all_lanes, dot, step);
+  for (int step = 1; step < width / 8; step *= 2) dot += __shfl_xor_sync(whole_warp, dot, step);
   return dot;
 }
 
@@ -95,7 +95,7 @@ __device__ __forceinline__ void ask(const bf16* out, const bf16* dout, int64_t s
 // Makes scores the weights, and gradients of weights those of scores.
 __device__ __forceinline__ void differentiate(float& score, float& gradient, const Asked& asked,
                                               float scale) {
-  score = power_of_two(fmaf(score, scale, -asked.log_sum));
+  score = exp2_approximate(fmaf(score, scale, -asked.log_sum));
   gradient = score * (gradient - asked.dot);
 }
 
@@ -120,7 +120,7 @@ __device__ __forceinline__ void add_column_sums(const RowSums<width, strips>& ro
     if (upper) first += half;
 #pragma unroll
     for (int k = 0; k < half; ++k) {
-      const float other = __shfl_xor_sync(all_lanes, upper ? own[k] : own[k + half], step);
+      const float other = __shfl_xor_sync(whole_warp, upper ? own[k] : own[k + half], step);
       own[k] = (upper ? own[k + half] : own[k]) + other;
     }
   }

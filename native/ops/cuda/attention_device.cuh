@@ -33,13 +33,6 @@ __device__ inline void copy_or_clear_async(SharedAddress to, const void* from, b
                : "memory");
 }
 
-/// 2^x, 0 where that is no normal number.
-__device__ inline float power_of_two(float x) {
-  float result;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
-  return result;
-}
-
 /// Two values rounded to bfloat16, the first in the lower half.
 __device__ inline uint32_t pack_bf16(float low, float high) {
   uint32_t word;

@@ -69,8 +69,8 @@ class Strip {
     const int lane = lane_of_warp();
 #pragma unroll
     for (int i = 0; i < strips * 2; ++i) {
-      sum_[i] += __shfl_xor_sync(all_lanes, sum_[i], 1);
-      sum_[i] += __shfl_xor_sync(all_lanes, sum_[i], 2);
+      sum_[i] += __shfl_xor_sync(whole_warp, sum_[i], 1);
+      sum_[i] += __shfl_xor_sync(whole_warp, sum_[i], 2);
       out_.scale(i / 2, i % 2, sum_[i] > 0 ? __fdividef(1.0F, sum_[i]) : 0);
       const int row = first_row + i * 8 + lane / 4;
       if (lane % 4 == 0 && row < count)
@@ -89,9 +89,9 @@ class Strip {
 #pragma unroll
       for (int k = 0; k < 4; ++k) top = fmaxf(top, scores[t][i / 2][k / 2][i % 2 * 2 + k % 2]);
     }
-    top = fmaxf(top, __shfl_xor_sync(all_lanes, top, 1));
-    top = fmaxf(top, __shfl_xor_sync(all_lanes, top, 2));
-    const float factor = power_of_two((top_[i] - top) * scale);
+    top = fmaxf(top, __shfl_xor_sync(whole_warp, top, 1));
+    top = fmaxf(top, __shfl_xor_sync(whole_warp, top, 2));
+    const float factor = exp2_approximate((top_[i] - top) * scale);
     top_[i] = top;
     sum_[i] *= factor;
     out_.scale(i / 2, i % 2, factor);
@@ -105,7 +105,7 @@ class Strip {
 #pragma unroll
       for (int k = 0; k < 4; ++k) {
         float& score = scores[t][i / 2][k / 2][i % 2 * 2 + k % 2];
-        score = power_of_two(fmaf(score, scale, -top));
+        score = exp2_approximate(fmaf(score, scale, -top));
         sum_[i] += score;
       }
     }

@@ -7,14 +7,12 @@
 
 #include "ops/cuda/attention_device.cuh"
 #include "ops/cuda/attention_kernels.h"
+#include "ops/cuda/numbers.cuh"
 
 namespace medcoss::cuda {
 
-using bf16 = __nv_bfloat16;
-
 constexpr int tile_rows = 16;
 constexpr int attention_threads = attention_warps * 32;
-constexpr unsigned all_lanes = 0xffffffffU;
 constexpr float log2_e = 1.4426950408889634F;
 /// 1 / sqrt(width), of scores.
 template <int width>
@@ -219,7 +217,7 @@ __device__ __forceinline__ void transpose_words(uint32_t (&words)[4]) {
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       if ((i & step) != 0) continue;
-      const uint32_t other = __shfl_xor_sync(all_lanes, upper ? words[i] : words[i | step], step);
+      const uint32_t other = __shfl_xor_sync(whole_warp, upper ? words[i] : words[i | step], step);
       words[i] = upper ? other : words[i];
       words[i | step] = upper ? words[i | step] : other;
     }

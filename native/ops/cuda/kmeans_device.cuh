@@ -1,6 +1,7 @@
-// The instructions of k-means' kernels that C++ has no words for, and the launch.
+// The instructions of the kernels of k-means and attention that C++ has no words for, and their
+// launch.
 //
-// Invariant: nothing here knows of k-means; a test that runs the kernels on the host has a header
+// Invariant: nothing here knows of either; a test that runs the kernels on the host has a header
 // of its own with these functions.
 #pragma once
 

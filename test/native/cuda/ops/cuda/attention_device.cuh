@@ -25,10 +25,6 @@ inline uint32_t pack_bf16(float low, float high) {
                                              << 16;
 }
 
-inline float power_of_two(float x) {
-  return std::exp2(x);
-}
-
 /// Lane i receives rows 2 (i % 4) and the next of column i / 4, of each of four matrices.
 inline void load_transposed_matrices(uint32_t (&out)[4], SharedAddress from) {
   struct Lane {

@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "ops/cuda/numbers.cuh"
+
 #define __forceinline__ inline
 #define CUDART_INF_F std::numeric_limits<float>::infinity()
 #define CUDART_INF std::numeric_limits<double>::infinity()
@@ -42,7 +44,6 @@ namespace medcoss::cuda {
 
 using SharedAddress = uintptr_t;
 
-constexpr int warp_size = 32;
 constexpr size_t chunk_bytes = 16;
 
 /// Shared memory of a launch, not a number for any type; copies that each thread has started.
