@@ -18,7 +18,7 @@ budget=${MEDCOSS_GPU_SECONDS:-480}
 
 # With their limits in seconds.
 together=(facts golden precision kmeans losses graph stages compile sanitizer)
-alone=(ops memory bench timeline kmeans-speed)
+alone=(ops memory kmeans-speed timeline bench)
 declare -A limits=([facts]=60 [golden]=120 [ops]=60 [precision]=120 [kmeans]=90 [losses]=120 [graph]=90 [stages]=120
   [compile]=150 [sanitizer]=120 [memory]=40 [timeline]=100 [bench]=290 [kmeans-speed]=90)
 
