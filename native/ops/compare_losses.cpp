@@ -1,7 +1,9 @@
 // Losses with their gradients on a device and on the CPU.
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/mm.h>
 #include <ATen/ops/mse_loss.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/var_mean.h>
@@ -10,6 +12,7 @@
 
 #include "ops/autograd/feature_distance.h"
 #include "ops/autograd/patch_loss.h"
+#include "ops/autograd/word_loss.h"
 #include "ops/compare.h"
 #include "support/formula.h"
 
@@ -84,6 +87,63 @@ void compare_patches(const Patches& s, at::ScalarType type, at::Device device,
                   reference(predicted, patches, removed), report);
 }
 
+struct Words {
+  int64_t rows, words, width;
+};
+
+constexpr int64_t nothing = -1;
+
+Results word_results(const at::Tensor& loss, const at::Tensor& dx, const at::Tensor& dweight,
+                     const at::Tensor& dbias, at::ScalarType type) {
+  return {{"word loss", loss.detach().to(at::kFloat)},
+          {"word dx", dx.to(type)},
+          {"word dweight", dweight.to(type)},
+          {"word dbias", dbias.to(type)}};
+}
+
+// By operations of LibTorch in float64, rounded where the fused ones round.
+Results reference(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                  const at::Tensor& id) {
+  const at::ScalarType type = x.scalar_type();
+  const auto rounded = [&](const at::Tensor& t) { return t.to(type).to(at::kDouble); };
+  const at::AutoGradMode grad(true);
+  const at::Tensor scores = rounded(at::mm(rounded(x), rounded(weight).t())).requires_grad_(true);
+  const at::Tensor b = bias.to(at::kDouble);
+  const at::Tensor loss = at::cross_entropy_loss(scores + b, id, {}, at::Reduction::Mean, nothing);
+  loss.backward();
+  const at::Tensor dscores = rounded(scores.grad()) * upstream;
+  return word_results(loss, at::mm(dscores, rounded(weight)), at::mm(dscores.t(), rounded(x)),
+                      dscores.sum(0), type);
+}
+
+Results fused(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+              const at::Tensor& id) {
+  const at::AutoGradMode grad(true);
+  const at::Tensor input = x.detach().requires_grad_(true);
+  const at::Tensor w = weight.detach().requires_grad_(true);
+  const at::Tensor b = bias.detach().requires_grad_(true);
+  const at::Tensor loss = word_loss(input, w, b, id);
+  (loss * upstream).backward();
+  return word_results(loss, input.grad(), w.grad(), b.grad(), x.scalar_type());
+}
+
+void compare_words(const Words& s, at::ScalarType type, at::Device device,
+                   OperationReport& report) {
+  const at::Tensor x = drawn("x", {s.rows, s.width}, 0, 1).to(type);
+  const at::Tensor weight = drawn("weight", {s.words, s.width}, 0, 1);
+  const at::Tensor bias = drawn("bias", {s.words}, 0, 1);
+  at::Tensor id = at::arange(s.rows).mul(7919).remainder(s.words);
+  if (s.rows > 1) id.masked_fill_(at::arange(s.rows).remainder(3).eq(1), nothing);
+  const auto on_device = [&](const at::Tensor& t) { return t.to(device); };
+  // Where cuBLAS cuts a sum into parts, it may keep these in bfloat16; and a score on the other
+  // side of a tie counts in a float32 loss.
+  const double allowance = type == at::kBFloat16 ? 4 : 1;
+  const std::string name =
+      std::to_string(s.rows) + " of " + std::to_string(s.words) + " words, " + c10::toString(type);
+  compare_results(name, fused(on_device(x), on_device(weight), on_device(bias), on_device(id)),
+                  reference(x, weight, bias, id), report, allowance);
+}
+
 // The losses of base steps with 128 images: all of a student's features, and three quarters of the
 // patches.
 void time_all(at::Device device, OperationReport& report) {
@@ -121,6 +181,12 @@ void compare_losses(at::Device device, OperationReport& report) {
   for (const Patches& s : {Patches{5, 147, 196, 768}, {3, 108, 144, 4096}, {2, 3, 4, 27}}) {
     for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
       compare_patches(s, type, device, report);
+    }
+  }
+  // Vocabularies that fill no step of 64 words, and one that does.
+  for (const Words& s : {Words{33, 77, 64}, {130, 30'522, 96}, {16, 128, 768}, {1, 5, 8}}) {
+    for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+      compare_words(s, type, device, report);
     }
   }
   time_all(device, report);

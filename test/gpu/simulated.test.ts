@@ -67,17 +67,21 @@ async function build(folder: string): Promise<string> {
   return library;
 }
 
-t.test("steps, trainers and memory on a simulated device", { timeout: TIME }, async (t) => {
-  const library = await build(t.testdir());
-  const env = { ...process.env, MEDCOSS_SIMULATED_CUDA: library };
-  const here = fileURLToPath(import.meta.url);
-  for (const name of ["steps", "trainers", "memory"]) {
-    const file = join(dirname(here), `${name}.test${extname(here)}`);
-    const args = [...process.execArgv, file];
-    const failure = await run(process.execPath, args, { env, maxBuffer: 1 << 26 }).then(
-      ({ stdout }) => (/# SKIP/.test(stdout) ? "it was skipped" : ""),
-      ({ stdout }) => `${stdout}`.match(/^ *not ok.*(?:\n {4,}.*){0,12}/gm)?.join("\n") ?? stdout,
-    );
-    t.equal(failure, "", name);
-  }
-});
+t.test(
+  "operations, steps, trainers and memory on a simulated device",
+  { timeout: TIME },
+  async (t) => {
+    const library = await build(t.testdir());
+    const env = { ...process.env, MEDCOSS_SIMULATED_CUDA: library };
+    const here = fileURLToPath(import.meta.url);
+    for (const name of ["operations", "steps", "trainers", "memory"]) {
+      const file = join(dirname(here), `${name}.test${extname(here)}`);
+      const args = [...process.execArgv, file];
+      const failure = await run(process.execPath, args, { env, maxBuffer: 1 << 26 }).then(
+        ({ stdout }) => (/# SKIP/.test(stdout) ? "it was skipped" : ""),
+        ({ stdout }) => `${stdout}`.match(/^ *not ok.*(?:\n {4,}.*){0,12}/gm)?.join("\n") ?? stdout,
+      );
+      t.equal(failure, "", name);
+    }
+  },
+);

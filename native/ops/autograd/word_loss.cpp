@@ -18,9 +18,20 @@ using torch::autograd::AutogradContext;
 using torch::autograd::Variable;
 using torch::autograd::variable_list;
 
-// Rows of scores start at multiples of this: cuBLAS's kernels for rows of 30,522 values, which are
-// no multiple of 16 bytes, are ten times as slow.
-constexpr int64_t row_step = 64;
+// The vocabulary is filled up to multiples of this with words whose weights are zero and whose
+// scores nobody reads: cuBLAS's kernels for 30,522 words, no multiple of 16 bytes, are ten times as
+// slow.
+constexpr int64_t word_step = 64;
+
+at::Tensor filled_up(const at::Tensor& weight_VW, at::ScalarType type) {
+  const int64_t words = weight_VW.size(0);
+  const int64_t more = (words + word_step - 1) / word_step * word_step - words;
+  const at::Tensor all =
+      at::empty({words + more, weight_VW.size(1)}, weight_VW.options().dtype(type));
+  all.narrow(0, 0, words).copy_(weight_VW);
+  all.narrow(0, words, more).zero_();
+  return all;
+}
 
 class WordLoss : public torch::autograd::Function<WordLoss> {
  public:
@@ -28,26 +39,23 @@ class WordLoss : public torch::autograd::Function<WordLoss> {
                           const Variable& classes_VW, const Variable& bias_V,
                           const Variable& id_N) {
     const NoAutocast no_autocast;
-    const at::Tensor weight = classes_VW.to(x_NW.scalar_type());
-    const int64_t classes = weight.size(0);
-    const int64_t stride = (classes + row_step - 1) / row_step * row_step;
-    const at::Tensor scores = at::empty({x_NW.size(0), stride}, x_NW.options());
-    at::Tensor products = scores.narrow(1, 0, classes);
-    at::mm_out(products, x_NW, weight.t());
-    const at::Tensor loss = cuda_library().operations().word_loss(scores, bias_V, id_N);
-    context->save_for_backward({x_NW, weight, scores});
+    const at::Tensor weight_PW = filled_up(classes_VW, x_NW.scalar_type());
+    const at::Tensor scores_NP = at::mm(x_NW, weight_PW.t());
+    const at::Tensor loss = cuda_library().operations().word_loss(scores_NP, bias_V, id_N);
+    context->save_for_backward({x_NW, weight_PW, scores_NP});
+    context->saved_data["words"] = classes_VW.size(0);
     return loss;
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradient) {
     const NoAutocast no_autocast;
     const variable_list saved = context->get_saved_variables();
-    const at::Tensor& weight = saved[1];
-    const at::Tensor& dscores = saved[2];
-    cuda_library().operations().scale_gradient(gradient[0], dscores);
-    const at::Tensor dproducts = dscores.narrow(1, 0, weight.size(0));
-    return {linear(dproducts, weight.t()), weight_gradient(dproducts, saved[0]),
-            column_sums(dscores).narrow(0, 0, weight.size(0)), Variable()};
+    const int64_t words = context->saved_data["words"].toInt();
+    const at::Tensor& dscores_NP = saved[2];
+    cuda_library().operations().scale_gradient(gradient[0], dscores_NP);
+    return {linear(dscores_NP, saved[1].t()),
+            weight_gradient(dscores_NP, saved[0]).narrow(0, 0, words),
+            column_sums(dscores_NP).narrow(0, 0, words), Variable()};
   }
 };
 
