@@ -75,6 +75,12 @@ function count(option: string, value: string): number {
   throw new UsageError(`--${option} must be a positive whole number, not ${value}`);
 }
 
+function positive(option: string, value: string): number {
+  const number = Number(value);
+  if (Number.isFinite(number) && number > 0) return number;
+  throw new UsageError(`--${option} must be a positive number, not ${value}`);
+}
+
 const text = { type: "string" } as const;
 const many = { type: "string", multiple: true } as const;
 const flag = { type: "boolean" } as const;
@@ -178,7 +184,7 @@ export function parse(args: string[], cases: readonly string[]): Run | undefined
     plan: planOf(values),
     contenders: values.contender ?? [],
     ...(values.only !== undefined && { only: values.only }),
-    minutes: values.minutes ? count("minutes", values.minutes) : Number.POSITIVE_INFINITY,
+    minutes: values.minutes ? positive("minutes", values.minutes) : Number.POSITIVE_INFINITY,
     ...(values.golden !== "none" && { golden: goldenOf(values.golden) }),
     ...(values.json && { json: callerPath(values.json) }),
     ...((!values.quick || values.reports) && { reports }),

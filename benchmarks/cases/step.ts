@@ -118,9 +118,9 @@ function variant(configuration: StepConfiguration, options: Options): Variant {
 
 export function stepVariants(options: Options): Variant[] {
   const { batches, precisions, objectives, kinds } = options;
-  return batches.flatMap((batch) =>
-    precisions.flatMap((precision) =>
-      objectives.flatMap((objective) =>
+  return objectives.flatMap((objective) =>
+    batches.flatMap((batch) =>
+      precisions.flatMap((precision) =>
         kinds.map((kind) =>
           variant(configurationOf(kind, objective, precision, batch, options), options),
         ),

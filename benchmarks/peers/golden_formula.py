@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import Callable
 
 import numpy as np
 import torch
 from torch import nn
 
 MASK = (1 << 64) - 1
-CHUNK = 1 << 20
+CHUNK = 1 << 17
+POOL = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+Change = Callable[[np.ndarray], np.ndarray]
 
 
 def fnv1a(text: str) -> int:
@@ -20,25 +25,29 @@ def fnv1a(text: str) -> int:
     return value
 
 
-def uniform(name: str, count: int, seed: int) -> np.ndarray:
-    """`count` float64 numbers in [0,1)."""
-    out = np.empty(count, dtype=np.float64)
-    base = (fnv1a(name) + seed * 0x632BE59BD9B4E019 + 0x9E3779B97F4A7C15) & MASK
-    for start in range(0, count, CHUNK):
+def uniform(name: str, count: int, seed: int, change: Change = lambda u: u, dtype: type = np.float64) -> np.ndarray:
+    """`count` numbers: float64 ones in [0,1), changed, then rounded to `dtype`. By all cores."""
+    out = np.empty(count, dtype=dtype)
+    base = np.uint64((fnv1a(name) + seed * 0x632BE59BD9B4E019 + 0x9E3779B97F4A7C15) & MASK)
+
+    def write(start: int) -> None:
         stop = min(start + CHUNK, count)
-        z = np.arange(start, stop, dtype=np.uint64) + np.uint64(base)
+        z = np.arange(start, stop, dtype=np.uint64) + base
         z ^= z >> np.uint64(30)
         z *= np.uint64(0xBF58476D1CE4E5B9)
         z ^= z >> np.uint64(27)
         z *= np.uint64(0x94D049BB133111EB)
         z ^= z >> np.uint64(31)
-        out[start:stop] = (z >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        out[start:stop] = change((z >> np.uint64(11)).astype(np.float64) * 2.0**-53)
+
+    for _ in POOL.map(write, range(0, count, CHUNK)):
+        pass
     return out
 
 
 def tensor(name: str, shape: tuple[int, ...], seed: int) -> torch.Tensor:
     """Float32 numbers in [0,1) of the given shape."""
-    return torch.from_numpy(uniform(name, math.prod(shape), seed).astype(np.float32)).view(shape)
+    return torch.from_numpy(uniform(name, math.prod(shape), seed, dtype=np.float32)).view(shape)
 
 
 def offset_and_scale(name: str, shape: tuple[int, ...], is_table: bool) -> tuple[float, float]:
@@ -58,5 +67,5 @@ def fill(model: nn.Module, seed: int) -> None:
     tables = {f"{name}.weight" for name, m in model.named_modules() if isinstance(m, nn.Embedding)}
     for name, parameter in model.named_parameters():
         offset, scale = offset_and_scale(name, tuple(parameter.shape), name in tables)
-        values = offset + scale * (2 * uniform(name, parameter.numel(), seed) - 1)
-        parameter.copy_(torch.from_numpy(values.astype(np.float32)).view(parameter.shape))
+        values = uniform(name, parameter.numel(), seed, lambda u, o=offset, s=scale: o + s * (2 * u - 1), np.float32)
+        parameter.copy_(torch.from_numpy(values).view(parameter.shape))

@@ -44,6 +44,19 @@ t.test(
   },
 );
 
+t.test("what the given minutes leave out is told, and is no failure", (t) => {
+  const { status, stderr } = bench(
+    ...["step", "--quick", "--golden", "none", "--contender", "medcoss", "--threads", "1"],
+    ...["--kind", "text", "--kind", "image2d", "--minutes", "1e-9"],
+  );
+  t.equal(status, 0, stderr);
+  for (const kind of ["text", "image2d"]) {
+    const name = `step ${kind} fp32 plain batch 2`;
+    t.match(stderr, `${name}: not measured: the run's 1e-9 minutes were over`);
+  }
+  t.end();
+});
+
 t.test("a wrong call ends before anything is made", (t) => {
   const { status, stdout, stderr } = bench("features", "--contender", "tuned", "--threads", "1");
   t.same({ status, stdout }, { status: 2, stdout: "" });
