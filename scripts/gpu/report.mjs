@@ -26,7 +26,8 @@ function gather(part) {
   } else if (code !== 0 && held) {
     claims.push({ state: "FAILED", what: "comes to its end", detail: `exit code ${code}` });
   }
-  return { part, seconds: Math.round((ended - started) * 10) / 10, claims, tables };
+  const seconds = Math.round((ended - started) * 10) / 10;
+  return { part, started, ended, seconds, claims, tables };
 }
 
 /** @param {Array<Record<string, string | number>>} rows */
@@ -58,7 +59,10 @@ const all = parts.flatMap(({ claims }) => claims);
 const passed = all.filter(({ state }) => state === "ok").length;
 const failed = all.filter(({ state }) => state === "FAILED").length;
 const verdict = `${passed} passed, ${failed} failed`;
-const head = ["# GPU check", "", `${new Date().toISOString()}, ${parts.length} parts`, ""];
+const first = Math.min(...parts.map(({ started }) => started));
+const seconds = Math.round(Math.max(...parts.map(({ ended }) => ended)) - first);
+const when = `${new Date().toISOString()}, ${parts.length} parts in ${seconds} s: ${verdict}`;
+const head = ["# GPU check", "", when, ""];
 writeFileSync(
   join(results, "report.md"),
   [...head, ...parts.flatMap(section), verdict, ""].join("\n"),

@@ -1,6 +1,7 @@
 /**
- * Speed beside PyTorch: plain and replay steps of the base model in bf16, batch 128 and 512. The plain peer, the best
- * practice peer and its compiled form run in the same minutes; contenders whose results differ are not timed.
+ * Speed of plain, then of replay steps of the base model in bf16, batch 128 and 512: best-practice PyTorch under
+ * torch.compile and the published engine run in the same minutes. Contenders whose results differ are not timed, and
+ * variants for which no time is left are skipped.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -13,8 +14,9 @@ const program = fileURLToPath(new URL("../../../benchmarks/run.js", import.meta.
 const seconds = Number(process.env.MEDCOSS_GPU_LIMIT ?? 290);
 /** Seconds that a variant takes, its contenders' start included. */
 const LONGEST = 60;
+const CONTENDERS = ["medcoss", "compiled", "published"];
 
-/** What has to be reached, over the faster of the tuned peers, and over the published engine. */
+/** What has to be reached over the compiled peer, and over the published engine. */
 const wanted = { image2d: 1.2, volume3d: 1.2, text: 1.5 };
 const OVER_PUBLISHED = 2;
 const IMAGE_TFLOPS = 0.45 * 790;
@@ -26,8 +28,9 @@ function measureAll() {
   const json = join(results, "bench-rows.json");
   const reference = existsSync("reference") ? ["--reference", "reference"] : [];
   const args = [
-    ...[program, "step", "--device", device, "--precision", "bf16", "--goals", "--warmups", "2"],
-    ...["--rounds", "4", "--minutes", String(Math.max(1, Math.floor((seconds - LONGEST) / 60)))],
+    ...[program, "step", "--device", device, "--precision", "bf16", "--goals", "--warmups", "1"],
+    ...["--rounds", "4", "--minutes", (Math.max(LONGEST, seconds - LONGEST) / 60).toFixed(2)],
+    ...["--golden", "none", ...CONTENDERS.flatMap((name) => ["--contender", name])],
     ...["--json", json, "--reports", results, ...reference],
     ...batches.flatMap((batch) => ["--batch", String(batch)]),
     ...(device === "cpu" ? ["--quick", "--kind", "text", "--compile", "none"] : []),
@@ -55,9 +58,13 @@ function judge(name, rows) {
   const kind = /** @type {keyof typeof wanted} */ (
     Object.keys(wanted).find((k) => name.includes(k))
   );
-  const best = ratioTo(rows, (peer) => peer === "tuned" || peer.startsWith("compiled"));
-  if (best === undefined) return part.skip(`${name}: rate beside PyTorch`, "not measured");
-  part.claim(best >= wanted[kind], `${name}: ${wanted[kind]} times PyTorch`, best.toFixed(2));
+  const best = ratioTo(rows, (peer) => peer.startsWith("compiled"));
+  if (best !== undefined) {
+    const what = `${name}: ${wanted[kind]} times compiled PyTorch`;
+    part.claim(best >= wanted[kind], what, best.toFixed(2));
+  } else if (name.includes("plain")) {
+    part.skip(`${name}: rate beside compiled PyTorch`, "not measured");
+  }
   const published = ratioTo(rows, (peer) => peer === "published");
   if (published !== undefined) {
     const what = `${name}: ${OVER_PUBLISHED} times the published engine`;
@@ -77,6 +84,9 @@ await part.attempt("benchmark", async () => {
     });
   }
   if (device === "cpu") return;
+  const measured = new Set(rows.map((row) => row.case)).size;
+  const all = batches.length * Object.keys(wanted).length * 2;
+  if (measured < all) part.skip("the other steps", `time for ${measured} of ${all}`);
   for (const name of new Set(rows.map((row) => row.case))) {
     judge(
       name,

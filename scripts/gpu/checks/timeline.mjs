@@ -11,6 +11,9 @@ import { batches, device, Part } from "../part.mjs";
 
 const SAMPLES = /** @type {number} */ (batches[0]);
 const SHOWN = 40;
+/** Seconds for everything, and those of a kind. */
+const seconds = Number(process.env.MEDCOSS_GPU_LIMIT ?? 100);
+const LONGEST = 28;
 /** Of the first step, whose kernels are more. */
 const SKIPPED = 600;
 /** The kernel that ends a step. */
@@ -50,6 +53,7 @@ if (process.argv[2] === "--once") {
   const part = new Part("timeline");
   for (const kind of kinds) {
     if (device === "cpu" || !findNcu()) part.skip(kind, "there is no ncu");
+    else if (performance.now() + 1e3 * LONGEST > 1e3 * seconds) part.skip(kind, "no time is left");
     else await part.attempt(kind, () => show(part, kind));
   }
 }
