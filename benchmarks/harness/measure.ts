@@ -11,21 +11,26 @@ import { Progress, type Write } from "./progress.js";
 import { rowsOf } from "./rows.js";
 import type { Measured, Plan, Variant } from "./variant.js";
 
-/** Long enough for idle worker threads of the other process to stop spinning. */
+/** Long enough for idle worker threads of the other process to stop spinning, where contenders share cores. */
 const PAUSE_MS = 300;
 
-async function stepSeconds(running: Running): Promise<number[]> {
+async function stepSeconds(running: Running, { together }: Variant): Promise<number[]> {
   const answer = (await running.worker.ask({ command: "steps", count: 1 })) as Steps;
   const { seconds, ...last } = answer;
   running.last = { ...last, note: last.note ?? running.ready.note };
-  await sleep(PAUSE_MS);
+  if (!together) await sleep(PAUSE_MS);
   return seconds;
 }
 
-async function warmUp(running: Running, plan: Plan, progress: Progress): Promise<void> {
+async function warmUp(
+  running: Running,
+  variant: Variant,
+  plan: Plan,
+  progress: Progress,
+): Promise<void> {
   const seconds: number[] = [];
   for (let i = 0; i < plan.warmups && !running.slow; i++) {
-    seconds.push(...(await stepSeconds(running)));
+    seconds.push(...(await stepSeconds(running, variant)));
     progress.tell(running.contender.name, seconds.at(-1) as number);
     // The first step of a compiled contender is its compilation.
     running.slow = seconds.length > 1 && Math.min(...seconds) > plan.slowSeconds;
@@ -38,7 +43,7 @@ async function timeRound(field: Field, round: number, progress: Progress): Promi
   const order = round % 2 === 0 ? field.all : [...field.all].reverse();
   await field.each(order, async (one) => {
     if (one.slow) return;
-    const seconds = await stepSeconds(one);
+    const seconds = await stepSeconds(one, field.variant);
     one.seconds.push(...seconds);
     progress.tell(one.contender.name, seconds.at(-1) as number);
   });
@@ -71,7 +76,7 @@ export async function measure(
     await progress.phase("check", () => field.agree());
     for (const { worker } of field.all) worker.resetPeak();
     await progress.phase("warm-up", () =>
-      field.each(field.all, (one) => warmUp(one, plan, progress)),
+      field.each(field.all, (one) => warmUp(one, variant, plan, progress)),
     );
     for (let round = 0; round < plan.rounds; round++) {
       if (variant.precision && meter) peaks.push(await meter.tflops(variant.precision));

@@ -19,8 +19,8 @@ budget=${MEDCOSS_GPU_SECONDS:-480}
 # With their limits in seconds.
 together=(facts golden precision kmeans losses graph stages compile sanitizer)
 alone=(ops memory kmeans-speed bench timeline)
-declare -A limits=([facts]=60 [golden]=120 [ops]=60 [precision]=120 [kmeans]=90 [losses]=120 [graph]=90 [stages]=120
-  [compile]=150 [sanitizer]=120 [memory]=40 [timeline]=100 [bench]=290 [kmeans-speed]=90)
+declare -A limits=([facts]=120 [golden]=120 [precision]=120 [kmeans]=120 [losses]=180 [graph]=120 [stages]=120
+  [compile]=200 [sanitizer]=180 [ops]=60 [memory]=40 [kmeans-speed]=120 [bench]=290 [timeline]=100)
 
 slowness=1
 parts=()

@@ -29,7 +29,7 @@ function measureAll() {
   const reference = existsSync("reference") ? ["--reference", "reference"] : [];
   const args = [
     ...[program, "step", "--device", device, "--precision", "bf16", "--goals", "--warmups", "1"],
-    ...["--rounds", "4", "--minutes", (Math.max(LONGEST, seconds - LONGEST) / 60).toFixed(2)],
+    ...["--rounds", "3", "--minutes", (Math.max(LONGEST, seconds - LONGEST) / 60).toFixed(2)],
     ...["--golden", "none", ...CONTENDERS.flatMap((name) => ["--contender", name])],
     ...["--json", json, "--reports", results, ...reference],
     ...batches.flatMap((batch) => ["--batch", String(batch)]),
