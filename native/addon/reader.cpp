@@ -73,16 +73,16 @@ std::string range_text(const char* noun, const std::string& low, const std::stri
   return std::string(noun) + " from " + low + " to " + high;
 }
 
-// What a GPU trains on is copied by all cores: one copies 5 GB/s, and 128 volumes have 0.15 GB.
-// While the CPU trains, its cores are busy.
-void copy_bytes(const at::Tensor& to, const void* from, bool all_cores) {
+// What a GPU trains on is copied by all of LibTorch's threads: one copies 5 GB/s, and 128 volumes
+// have 0.15 GB. While the CPU trains, its cores are busy.
+void copy_bytes(const at::Tensor& to, const void* from, bool all_threads) {
   const auto bytes = static_cast<int64_t>(to.nbytes());
   const auto copy = [to = static_cast<char*>(to.data_ptr()), from = static_cast<const char*>(from)](
                         int64_t begin, int64_t end) {
     std::memcpy(to + begin, from + begin, static_cast<size_t>(end - begin));
   };
   constexpr int64_t piece = 4 << 20;
-  if (all_cores)
+  if (all_threads)
     at::parallel_for(0, bytes, piece, copy);
   else if (bytes > 0)
     copy(0, bytes);

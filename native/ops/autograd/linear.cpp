@@ -27,9 +27,11 @@ class LinearLayer : public torch::autograd::Function<LinearLayer> {
     const NoAutocast no_autocast;
     const variable_list saved = context->get_saved_variables();
     const at::Tensor dy_MO = gradient[0].contiguous();
-    at::Tensor dx;
+    at::Tensor dx, dweight, dbias;
     if (context->needs_input_grad(0)) dx = medcoss::linear(dy_MO, saved[1].t());
-    return {dx, weight_gradient(dy_MO, saved[0]), column_sums(dy_MO)};
+    if (context->needs_input_grad(1)) dweight = weight_gradient(dy_MO, saved[0]);
+    if (context->needs_input_grad(2)) dbias = column_sums(dy_MO);
+    return {dx, dweight, dbias};
   }
 };
 

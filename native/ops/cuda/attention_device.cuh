@@ -6,7 +6,7 @@
 
 #include <cuda_bf16.h>
 
-#include "ops/cuda/kmeans_device.cuh"
+#include "ops/cuda/instructions.cuh"
 
 namespace medcoss::cuda {
 

@@ -2,7 +2,7 @@
 //
 // Invariant: a label is the centre of smallest float64 distance, the lowest of equal ones, unless
 // rounding in the product's sums was worse than eight of its standard deviations.
-#include "ops/cuda/kmeans_device.cuh"
+#include "ops/cuda/instructions.cuh"
 #include "ops/cuda/kmeans_kernels.h"
 
 namespace medcoss::cuda {

@@ -7,7 +7,7 @@
 
 #include <cuda.h>
 
-#include "ops/cuda/kmeans_device.cuh"
+#include "ops/cuda/instructions.cuh"
 
 namespace medcoss::cuda {
 

@@ -3,7 +3,7 @@
 //
 // Invariant: a row's result depends on its values and the centres only, not on its place in the
 // list or on the number of blocks.
-#include "ops/cuda/kmeans_device.cuh"
+#include "ops/cuda/instructions.cuh"
 #include "ops/cuda/kmeans_kernels.h"
 
 namespace medcoss::cuda {

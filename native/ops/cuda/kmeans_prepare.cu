@@ -2,7 +2,7 @@
 // out, float16 forms with what these leave out.
 //
 // Invariant: sums are float64 in a fixed order.
-#include "ops/cuda/kmeans_device.cuh"
+#include "ops/cuda/instructions.cuh"
 #include "ops/cuda/kmeans_kernels.h"
 
 namespace medcoss::cuda {

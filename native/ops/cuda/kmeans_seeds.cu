@@ -3,7 +3,7 @@
 //
 // Invariant: gains are float64 sums in a fixed order; of equal gains the first counts, as on the
 // CPU.
-#include "ops/cuda/kmeans_device.cuh"
+#include "ops/cuda/instructions.cuh"
 #include "ops/cuda/kmeans_kernels.h"
 
 namespace medcoss::cuda {

@@ -2,7 +2,7 @@
 // piece_rows, then the pieces of a cluster in their order.
 //
 // Invariant: float64, everything in a fixed order, so that a run repeats to the bit.
-#include "ops/cuda/kmeans_device.cuh"
+#include "ops/cuda/instructions.cuh"
 #include "ops/cuda/kmeans_kernels.h"
 
 namespace medcoss::cuda {

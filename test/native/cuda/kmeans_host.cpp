@@ -1,5 +1,5 @@
 // K-means for a GPU, run on the host: reads options and samples from stdin, writes the result to
-// stdout. Everything is as in the kernel library but the instructions of kmeans_device.cuh, and
+// stdout. Everything is as in the kernel library but the instructions of instructions.cuh, and
 // the copies to the GPU.
 #include <ATen/ops/empty.h>
 

@@ -3,7 +3,7 @@
 
 #include <map>
 
-#include "ops/cuda/kmeans_device.cuh"
+#include "ops/cuda/instructions.cuh"
 
 struct float2 {
   float x, y;

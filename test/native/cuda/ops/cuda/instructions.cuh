@@ -1,4 +1,4 @@
-// The functions of native/ops/cuda/kmeans_device.cuh for kernels that run on the host.
+// The functions of native/ops/cuda/instructions.cuh for kernels that run on the host.
 #pragma once
 
 #include <cuda_runtime.h>
