@@ -20,7 +20,7 @@ budget=${MEDCOSS_GPU_SECONDS:-480}
 together=(facts golden precision kmeans losses graph stages compile sanitizer)
 alone=(ops memory kmeans-speed bench timeline)
 declare -A limits=([facts]=120 [golden]=120 [precision]=120 [kmeans]=120 [losses]=180 [graph]=120 [stages]=120
-  [compile]=200 [sanitizer]=180 [ops]=60 [memory]=40 [kmeans-speed]=120 [bench]=290 [timeline]=100)
+  [compile]=200 [sanitizer]=180 [ops]=60 [memory]=40 [kmeans-speed]=120 [bench]=600 [timeline]=100)
 
 slowness=1
 parts=()

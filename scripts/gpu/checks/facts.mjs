@@ -1,5 +1,6 @@
 /** What the machine is: driver, GPU, LibTorch, and whether CUDA starts. */
 import { execFileSync } from "node:child_process";
+import { homedir } from "node:os";
 import { performance } from "node:perf_hooks";
 import { diagnose } from "../../../lib/doctor/diagnose.js";
 import { buildInfo, prepareDevice } from "../../../lib/trainer.js";
@@ -30,8 +31,17 @@ const tools = {
 for (const [what, found] of Object.entries(tools))
   part.row("tools", { what, found: found ?? "none" });
 
+/** Reports name no folders of a machine. @param {string} text */
+const withoutFolders = (text) =>
+  Object.entries({
+    [process.env.MEDCOSS_LIBTORCH ?? ""]: "the torch of python3",
+    [process.cwd()]: "gpu-check",
+    [homedir()]: "~",
+  }).reduce((all, [folder, name]) => (folder ? all.replaceAll(folder, name) : all), text);
+
 const { checks } = await diagnose();
-for (const { name, state, found } of checks) part.row("doctor", { check: name, state, found });
+for (const { name, state, found } of checks)
+  part.row("doctor", { check: name, state, found: withoutFolders(found) });
 
 await part.attempt("the device starts", async () => {
   const start = performance.now();

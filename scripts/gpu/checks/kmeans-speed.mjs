@@ -16,6 +16,7 @@ import { device, Part } from "../part.mjs";
 const [N, D, K] = device === "cpu" ? [4000, 64, 40] : [356_000, 768, 3560];
 const FLOPS = 2 * N * D * K;
 const LIMIT_MS = 20;
+const MANY = 101;
 const python = process.env.MEDCOSS_BENCH_PYTHON ?? "python3";
 const peer = peerScript("kmeans_gpu");
 
@@ -88,12 +89,18 @@ function roofline(part) {
 async function measure(part, path) {
   const input = read(path);
   await timed(input, 1);
-  const runs = [];
-  for (let round = 0; round < 2; round++) {
-    const [short, long] = [await timed(input, 1), await timed(input, 41)];
-    runs.push({ per: (long.ms - short.ms) / (long.iterations - short.iterations), short, long });
+  // What is uploaded takes longer than some iterations and varies by as much: many of these, and the
+  // fastest of either run.
+  const rounds = 4;
+  const shorts = [];
+  const longs = [];
+  for (let round = 0; round < rounds; round++) {
+    shorts.push(await timed(input, 1));
+    longs.push(await timed(input, MANY));
   }
-  const { per, short } = /** @type {typeof runs[0]} */ (runs.sort((a, b) => a.per - b.per)[0]);
+  const [short, long] = [shorts, longs].map((runs) => runs.reduce((a, b) => (b.ms < a.ms ? b : a)));
+  if (short === undefined || long === undefined) throw new Error("nothing was timed");
+  const per = (long.ms - short.ms) / (long.iterations - short.iterations);
   const tflops = FLOPS / per / 1e9;
   part.claim(per <= LIMIT_MS, "an iteration", `${per.toFixed(2)} ms, ${tflops.toFixed(0)} TFLOP/s`);
   const checked = await timed(input, 1);
