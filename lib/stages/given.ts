@@ -6,13 +6,8 @@
 import type { Training } from "../config/resolve.js";
 import type { Store } from "../data/store.js";
 import type { Buffer } from "../replay/buffer-file.js";
-import {
-  BufferStores,
-  commonTokenizer,
-  openBuffers,
-  type ReplayParts,
-  readBuffers,
-} from "./replay.js";
+import { BufferStores, commonTokenizer, openBuffers, readBuffers } from "./replay.js";
+import type { ReplayParts } from "./stage-data.js";
 import { checkStart, type StartOptions } from "./start.js";
 import { vocabularyOf } from "./store-data.js";
 

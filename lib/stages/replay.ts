@@ -7,7 +7,6 @@ import { createHash } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Training } from "../config/resolve.js";
-import type { Dataset } from "../data/dataset.js";
 import { openStore, type Store } from "../data/store.js";
 import type { Tokenizer } from "../data/tokenizer.js";
 import { MedcossError } from "../errors.js";
@@ -16,17 +15,8 @@ import { BUFFER_FILE, type Buffer, readBuffer, writeBuffer } from "../replay/buf
 import { selectBuffer } from "../replay/build-buffer.js";
 import type { Trainer } from "../trainer.js";
 import { isRun } from "./run-folder.js";
-import type { ChosenFrom } from "./stage-data.js";
+import type { ChosenFrom, ReplayParts } from "./stage-data.js";
 import type { Hooks } from "./types.js";
-
-/** An earlier modality as a stage replays it. */
-export interface ReplayParts {
-  modality: string;
-  dataset: Dataset;
-  tokenizer?: Tokenizer;
-  /** Changes when the samples change. */
-  digest: string;
-}
 
 /** Folders of a run's stages that hold a buffer. */
 async function buffersOfRun(path: string): Promise<string[]> {

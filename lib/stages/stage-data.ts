@@ -18,7 +18,6 @@ import { spread } from "../data/spread.js";
 import type { Tokenizer } from "../data/tokenizer.js";
 import { MedcossError } from "../errors.js";
 import { datasetItems, type ItemSource, type ReplayedBatches, streamItems } from "./items.js";
-import type { ReplayParts } from "./replay.js";
 import { sampleCount, takeSamples } from "./samples.js";
 import { type Validation, validationOf } from "./validation.js";
 
@@ -57,6 +56,15 @@ export interface DatasetParts {
   digest?: string;
   /** By default a record's number is its index. */
   recordNumber?(index: number): number;
+}
+
+/** An earlier modality as a stage replays it. */
+export interface ReplayParts {
+  modality: string;
+  dataset: Dataset;
+  tokenizer?: Tokenizer;
+  /** Changes when the samples change. */
+  digest: string;
 }
 
 function misfit(modality: string, field: string, has: string, wants: string): MedcossError {

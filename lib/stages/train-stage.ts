@@ -14,16 +14,16 @@ import { METRICS_FILE, Recorder } from "../metrics/recorder.js";
 import { readRows, rowsUpTo } from "../metrics/rows.js";
 import { latestCheckpoint } from "./checkpoint.js";
 import { checkDevice, prepareProcess } from "./environment.js";
-import {
-  BufferStores,
-  commonTokenizer,
-  openBuffers,
-  type ReplayParts,
-  readBuffers,
-} from "./replay.js";
+import { BufferStores, commonTokenizer, openBuffers, readBuffers } from "./replay.js";
 import { checkRunFolder, openRunFolder, readSummary } from "./run-folder.js";
 import { runStage } from "./run-stage.js";
-import { type DatasetParts, datasetData, type StageData, streamData } from "./stage-data.js";
+import {
+  type DatasetParts,
+  datasetData,
+  type ReplayParts,
+  type StageData,
+  streamData,
+} from "./stage-data.js";
 import { checkStart, startOf } from "./start.js";
 import { storeParts, vocabularyOf } from "./store-data.js";
 import type { Hooks, MetricRow, StageResult } from "./types.js";

@@ -3,7 +3,6 @@
  */
 import type { DataSet } from "dicom-parser";
 import { failDicom } from "./dataset.js";
-import type { Samples } from "./samples.js";
 
 export interface Lut {
   /** First value that the table maps. */
@@ -34,7 +33,7 @@ export function lookUp({ first, values }: Lut, value: number): number {
 }
 
 /** [H,W,3] of 8 bits from palette numbers. */
-export function fromPalette(dataset: DataSet, samples: Samples): Uint8Array {
+export function fromPalette(dataset: DataSet, samples: ArrayLike<number>): Uint8Array {
   const channels = [0, 1, 2].map((c) => readLut(dataset, `x0028110${1 + c}`, `x0028120${1 + c}`));
   const out = new Uint8Array(samples.length * 3);
   channels.forEach((lut, c) => {
