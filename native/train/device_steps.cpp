@@ -5,7 +5,9 @@
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/StreamGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
+#include <c10/util/Exception.h>
 
+#include <mutex>
 #include <sstream>
 
 #include "ops/cuda/library.h"
@@ -49,6 +51,22 @@ void for_each_defined(StepParts& step, const Visit& visit) {
   }
 }
 
+std::vector<at::Tensor> tensors_of(StepParts& step) {
+  std::vector<at::Tensor> tensors;
+  for_each_defined(step, [&](const at::Tensor& tensor) { tensors.push_back(tensor); });
+  return tensors;
+}
+
+// Freeing pinned memory, or memory that two streams have used, asks the device. One that is lost
+// answers by an error, in a destructor, which would end the process; so what a lost device may
+// still use is never freed.
+void keep_for_good(const std::vector<at::Tensor>& tensors) {
+  static std::mutex mutex;
+  static auto& kept = *new std::vector<at::Tensor>;
+  const std::lock_guard<std::mutex> lock(mutex);
+  kept.insert(kept.end(), tensors.begin(), tensors.end());
+}
+
 }  // namespace
 
 DeviceSteps::DeviceSteps(at::Device device, bool graphs)
@@ -61,8 +79,15 @@ DeviceSteps::DeviceSteps(at::Device device, bool graphs)
 StartedStep DeviceSteps::start(StepParts step, const std::string& variant, const Update& update) {
   const int64_t samples = step.samples();
   const std::string kind = kind_of(step, variant);
-  step = upload(std::move(step));
-  return started(run(kind, step, update), samples);
+  const std::vector<at::Tensor> host = tensors_of(step);
+  try {
+    upload(step);
+    return started(run(kind, step, update), samples, host);
+  } catch (const c10::AcceleratorError&) {
+    keep_for_good(host);
+    keep_for_good(tensors_of(step));
+    throw;
+  }
 }
 
 void DeviceSteps::forget() {
@@ -73,7 +98,7 @@ void DeviceSteps::forget() {
   c10::getDeviceAllocator(device_.type())->emptyCache();
 }
 
-StepParts DeviceSteps::upload(StepParts step) {
+void DeviceSteps::upload(StepParts& step) {
   const c10::StreamGuard guard(copies_);
   for_each_defined(step, [&](at::Tensor& tensor) {
     tensor = pinned(tensor).to(device_, true, true);
@@ -83,7 +108,6 @@ StepParts DeviceSteps::upload(StepParts step) {
   c10::Event uploaded(device_.type());
   uploaded.record(copies_);
   uploaded.block(compute_);
-  return step;
 }
 
 at::Tensor DeviceSteps::run(const std::string& kind, StepParts& step, const Update& update) {
@@ -114,17 +138,32 @@ void DeviceSteps::record(Plan& plan, const StepParts& step, const Update& update
   plan.graph = cuda_library().record(pool_, [&] { plan.report = update(plan.step); });
 }
 
-StartedStep DeviceSteps::started(const at::Tensor& report, int64_t samples) const {
+StartedStep DeviceSteps::started(const at::Tensor& report, int64_t samples,
+                                 const std::vector<at::Tensor>& host) const {
   const at::Tensor row = at::empty({3}, at::TensorOptions(at::kDouble).pinned_memory(true));
   row.copy_(report, true);
   const auto event = std::make_shared<c10::Event>(device_.type());
   event->record(compute_);
-  const auto result = [row, event, samples] {
-    event->synchronize();
+  const auto result = [row, event, samples, host] {
+    try {
+      event->synchronize();
+    } catch (const c10::AcceleratorError&) {
+      keep_for_good(host);
+      keep_for_good({row});
+      throw;
+    }
     const auto* values = row.const_data_ptr<double>();
     return StepResult{values[0], values[1], values[2] != 0, samples};
   };
-  return {[event] { return event->query(); }, result};
+  // An error is told by the result.
+  const auto done = [event] {
+    try {
+      return event->query();
+    } catch (const c10::AcceleratorError&) {
+      return true;
+    }
+  };
+  return {done, result};
 }
 
 }  // namespace medcoss

@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "ops/cuda/graph.h"
 #include "train/step/parts.h"
@@ -29,7 +30,8 @@ class DeviceSteps {
 
   /// Starts a step. `variant` tells apart what shapes of inputs do not: a step of the same shapes
   /// and variant does the same work. The first of its kind is started operation by operation, which
-  /// makes what a graph must find ready; the second is recorded.
+  /// makes what a graph must find ready; the second is recorded. Throws c10::AcceleratorError, and
+  /// so does the result, where the device is lost; the process goes on.
   StartedStep start(StepParts step, const std::string& variant, const Update& update);
 
   /// Drops all graphs with their memory, and what LibTorch keeps for reuse.
@@ -42,10 +44,12 @@ class DeviceSteps {
     std::unique_ptr<CudaGraph> graph;
   };
 
-  StepParts upload(StepParts step);
+  void upload(StepParts& step);
   at::Tensor run(const std::string& kind, StepParts& step, const Update& update);
   void record(Plan& plan, const StepParts& step, const Update& update);
-  StartedStep started(const at::Tensor& report, int64_t samples) const;
+  /// `host` is what the device may still read.
+  StartedStep started(const at::Tensor& report, int64_t samples,
+                      const std::vector<at::Tensor>& host) const;
 
   at::Device device_;
   bool graphs_;

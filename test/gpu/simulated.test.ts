@@ -74,7 +74,7 @@ t.test(
     const library = await build(t.testdir());
     const env = { ...process.env, MEDCOSS_SIMULATED_CUDA: library };
     const here = fileURLToPath(import.meta.url);
-    for (const name of ["operations", "steps", "trainers", "memory"]) {
+    for (const name of ["operations", "steps", "trainers", "memory", "lost"]) {
       const file = join(dirname(here), `${name}.test${extname(here)}`);
       const args = [...process.execArgv, file];
       const failure = await run(process.execPath, args, { env, maxBuffer: 1 << 26 }).then(
