@@ -115,9 +115,11 @@ at::Tensor Encoder::run(at::Tensor x_BLW, const at::Tensor& mask, const Stochast
 }
 
 at::Tensor Encoder::forward_packed(const at::Tensor& x_NW, const Sequences& sequences,
-                                   const WantedRows& wanted, const Stochastic& stochastic) const {
+                                   const WantedRows& wanted, const Stochastic& stochastic,
+                                   bool causal) const {
   StackInput input(x_NW, sequences, heads_, product_type(x_NW));
   input.wanted = wanted;
+  input.causal = causal;
   input.recomputes = form_ == BlockForm::recomputed;
   input.drop = {stochastic.survivors, 1 / (1 - stochastic.drop_rate), stochastic.scale_SB};
   std::vector<BlockParameters> blocks;
@@ -133,6 +135,11 @@ at::Tensor Encoder::forward(const at::Tensor& x_BLW, const at::Tensor& mask,
     return forward_packed(x_BLW.flatten(0, 1), sequences, {}, stochastic).view(x_BLW.sizes());
   }
   return run(x_BLW, mask, stochastic, layers_.size());
+}
+
+at::Tensor Encoder::forward_causal(const at::Tensor& x_BLW, const Stochastic& stochastic) const {
+  const Sequences sequences = Sequences::equal(x_BLW.size(0), x_BLW.size(1));
+  return forward_packed(x_BLW.flatten(0, 1), sequences, {}, stochastic, true).view(x_BLW.sizes());
 }
 
 at::Tensor Encoder::forward_rows(const at::Tensor& x_BLW, const at::Tensor& mask,

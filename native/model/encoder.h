@@ -60,15 +60,20 @@ class EncoderLayer {
 class Encoder {
  public:
   Encoder(const Scope& scope, const ModelSize& size, BlockForm form);
+  /// Whether rows like these need no mask where a token sees none behind it.
+  bool takes_causal(const at::Tensor& x_BLW) const { return fuses(x_BLW, {}); }
   /// [B,L,W] to [B,L,W]; `mask` is additive and broadcasts to [B,heads,L,L] (undefined: none).
   at::Tensor forward(const at::Tensor& x_BLW, const at::Tensor& mask,
                      const Stochastic& stochastic) const;
+  /// The same where a token sees none behind it, of rows that `takes_causal`.
+  at::Tensor forward_causal(const at::Tensor& x_BLW, const Stochastic& stochastic) const;
   /// Rows of the same output at flat positions [N] of [B L]: the last layer computes no others.
   at::Tensor forward_rows(const at::Tensor& x_BLW, const at::Tensor& mask,
                           const Stochastic& stochastic, const at::Tensor& position_N) const;
-  /// Rows [N,W] of sequences without padding to the rows that are wanted.
+  /// Rows [N,W] of sequences without padding to the rows that are wanted. `causal`: see StackInput.
   at::Tensor forward_packed(const at::Tensor& x_NW, const Sequences& sequences,
-                            const WantedRows& wanted, const Stochastic& stochastic) const;
+                            const WantedRows& wanted, const Stochastic& stochastic,
+                            bool causal = false) const;
   /// To be told whenever parameters have changed.
   Shadows& shadows() const { return shadows_; }
   int64_t layers() const { return static_cast<int64_t>(layers_.size()); }

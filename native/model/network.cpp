@@ -49,6 +49,25 @@ bool Network::packs(const TextInput& input) const {
   return packs_texts(behaviour_) && input.real_BL.is_cpu() && !input.full;
 }
 
+// Padding stands behind the real tokens of a text, so none of these sees it where a token sees none
+// behind it.
+at::Tensor Network::encode_padded(const TextInput& input, const Stochastic& stochastic) const {
+  const at::Tensor x = text_.forward(input.ids_BL);
+  if (behaviour_.causal_text && packs_texts(behaviour_) && encoder_.takes_causal(x))
+    return encoder_.forward_causal(x, stochastic);
+  const at::Tensor mask = text_attention_mask(input, size_.encoder_heads, behaviour_);
+  return encoder_.forward(x, mask, stochastic);
+}
+
+at::Tensor Network::encode_packed(const PackedText& text, const Stochastic& stochastic,
+                                  const WantedRows& wanted) const {
+  const at::Tensor x = text_.forward(text.ids_N, text.place_N);
+  if (!behaviour_.causal_text)
+    return encoder_.forward_packed(x, text.sequences, wanted, stochastic);
+  const at::Tensor all = encoder_.forward_packed(x, text.sequences, {}, stochastic, true);
+  return wanted.row_Q.defined() ? all.index_select(0, wanted.row_Q) : all;
+}
+
 at::Tensor Network::encode_visual(const VisualInput& input, const Masking& masking,
                                   const Stochastic& stochastic) const {
   VisualInput kept = input;
@@ -61,15 +80,13 @@ at::Tensor Network::encode_visual(const VisualInput& input, const Masking& maski
 at::Tensor Network::encode_text(const TextInput& input, const Stochastic& stochastic) const {
   if (packs(input)) {
     const PackedText text(input);
-    const at::Tensor rows = encoder_.forward_packed(text_.forward(text.ids_N, text.place_N),
-                                                    text.sequences, {}, stochastic);
+    const at::Tensor rows = encode_packed(text, stochastic, {});
     const int64_t count = input.real_BL.numel();
     return at::zeros({count, rows.size(1)}, rows.options())
         .index_copy(0, text.row_N, rows)
         .view({input.real_BL.size(0), input.real_BL.size(1), rows.size(1)});
   }
-  const at::Tensor mask = text_attention_mask(input, size_.encoder_heads, behaviour_);
-  const at::Tensor encoded = encoder_.forward(text_.forward(input.ids_BL), mask, stochastic);
+  const at::Tensor encoded = encode_padded(input, stochastic);
   // As packed texts leave padding.
   const bool leaves = packs_texts(behaviour_) && !input.full;
   return leaves ? encoded * input.real_BL.unsqueeze(-1) : encoded;
@@ -80,10 +97,7 @@ at::Tensor Network::encode_text_rows(const TextInput& input, const Stochastic& s
   if (packs_texts(behaviour_) && input.real_BL.is_cpu()) {
     const PackedText text(input);
     const WantedRows wanted = text.wanted(input, position_N);
-    if (wanted.row_Q.defined()) {
-      return encoder_.forward_packed(text_.forward(text.ids_N, text.place_N), text.sequences,
-                                     wanted, stochastic);
-    }
+    if (wanted.row_Q.defined()) return encode_packed(text, stochastic, wanted);
   }
   const at::Tensor mask = text_attention_mask(input, size_.encoder_heads, behaviour_);
   return encoder_.forward_rows(text_.forward(input.ids_BL), mask, stochastic, position_N);
@@ -92,7 +106,7 @@ at::Tensor Network::encode_text_rows(const TextInput& input, const Stochastic& s
 at::Tensor Network::encode_filled(const FilledText& text, const Stochastic& stochastic,
                                   const at::Tensor& row_Q) const {
   return encoder_.forward_packed(text_.forward(text.ids_N, text.place_N), text.sequences(),
-                                 {row_Q, {}}, stochastic);
+                                 {row_Q, {}}, stochastic, behaviour_.causal_text);
 }
 
 // What the language head takes.

@@ -54,6 +54,10 @@ class Network {
 
  private:
   bool packs(const TextInput& input) const;
+  at::Tensor encode_padded(const TextInput& input, const Stochastic& stochastic) const;
+  /// All rows, or those that are wanted.
+  at::Tensor encode_packed(const PackedText& text, const Stochastic& stochastic,
+                           const WantedRows& wanted) const;
   at::Tensor for_words(const at::Tensor& encoded_NW) const;
 
   struct Heads {

@@ -62,9 +62,8 @@ FilledText::FilledText(const TextInput& input, int64_t longest_text, int64_t lea
 }
 
 bool packs_texts(const Behaviour& behaviour) {
-  return !behaviour.causal_text && !behaviour.tiled_text_mask &&
-         !behaviour.features_include_padding && !behaviour.distillation_include_padding &&
-         behaviour.blocks != BlockForm::modules;
+  return !behaviour.tiled_text_mask && !behaviour.features_include_padding &&
+         !behaviour.distillation_include_padding && behaviour.blocks != BlockForm::modules;
 }
 
 }  // namespace medcoss

@@ -1,6 +1,7 @@
 // Texts without their padding: the real tokens of a batch, one text after another.
 //
-// Exact for every real token where a query sees the real tokens of its own text and nothing else.
+// Exact for every real token where a query sees the real tokens of its own text, or those up to its
+// own place, and nothing else.
 // Shape letters: B batch, L tokens, N real tokens of all texts, Q wanted ones.
 #pragma once
 

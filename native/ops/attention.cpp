@@ -56,15 +56,21 @@ Attended flash(const Shaped& s) {
   const AttentionInput& in = s.input;
   const auto [out, log_sums, state, offset, unused] = at::_flash_attention_forward(
       s.q(in.q_QW), s.k(in.k_KW), s.k(in.v_KW), s.query_starts, s.key_starts, in.queries.longest(),
-      in.keys.longest(), 0, false, false);
+      in.keys.longest(), 0, in.causal, false);
   return {rows(out, in.q_QW.sizes()), log_sums, state, offset, AttentionKernel::flash};
+}
+
+// As the kernel numbers them: none, or causal from the first query and key.
+int64_t mask_type(const AttentionInput& input) {
+  return input.causal ? 1 : 0;
 }
 
 Attended efficient(const Shaped& s) {
   const AttentionInput& in = s.input;
   const auto [out, log_sums, seed, offset, longest_q, longest_k] = at::_efficient_attention_forward(
       batched(s, s.q(in.q_QW)), batched(s, s.k(in.k_KW)), batched(s, s.k(in.v_KW)), std::nullopt,
-      s.query_starts, s.key_starts, in.queries.longest(), in.keys.longest(), 0, 0, true);
+      s.query_starts, s.key_starts, in.queries.longest(), in.keys.longest(), 0, mask_type(in),
+      true);
   return {rows(out, in.q_QW.sizes()), log_sums, seed, offset, AttentionKernel::efficient};
 }
 
@@ -75,7 +81,7 @@ Three flash_backward(const Shaped& s, const Attended& a, const at::Tensor& dout_
   return at::_flash_attention_backward(
       s.q(dout_QW), s.q(in.q_QW), s.k(in.k_KW), s.k(in.v_KW), s.q(a.out_QW), a.log_sums,
       s.query_starts.value_or(at::Tensor()), s.key_starts.value_or(at::Tensor()),
-      in.queries.longest(), in.keys.longest(), 0, false, a.random_state, a.random_offset);
+      in.queries.longest(), in.keys.longest(), 0, in.causal, a.random_state, a.random_offset);
 }
 
 Three efficient_backward(const Shaped& s, const Attended& a, const at::Tensor& dout_QW) {
@@ -84,7 +90,7 @@ Three efficient_backward(const Shaped& s, const Attended& a, const at::Tensor& d
       batched(s, s.q(dout_QW)), batched(s, s.q(in.q_QW)), batched(s, s.k(in.k_KW)),
       batched(s, s.k(in.v_KW)), std::nullopt, batched(s, s.q(a.out_QW)), s.query_starts,
       s.key_starts, in.queries.longest(), in.keys.longest(), a.log_sums, 0, a.random_state,
-      a.random_offset, 0, false);
+      a.random_offset, mask_type(in), false);
   return {dq, dk, dv};
 }
 
@@ -110,13 +116,13 @@ Three cudnn_backward(const Shaped& s, const Attended& a, const at::Tensor& dout_
   return {by_head(dq), by_head(dk), by_head(dv)};
 }
 
-// Where ours does not fit, that of LibTorch's kernels which it would take itself, as the device is;
-// uneven sequences have but one.
+// Where ours does not fit (it has no causal form), that of LibTorch's kernels which it would take
+// itself, as the device is; uneven sequences have but one.
 AttentionKernel kernel_for(const Shaped& s) {
   const AttentionInput& in = s.input;
-  if (cuda_library().operations().takes_attention(in)) return AttentionKernel::own;
+  if (!in.causal && cuda_library().operations().takes_attention(in)) return AttentionKernel::own;
   if (in.q_QW.scalar_type() == at::kFloat) return AttentionKernel::efficient;
-  if (!s.even) return AttentionKernel::flash;
+  if (!s.even || in.causal) return AttentionKernel::flash;
   const int64_t choice =
       at::_fused_sdp_choice(by_head(s.q(in.q_QW)), by_head(s.k(in.k_KW)), by_head(s.k(in.v_KW)));
   const auto cudnn_attention = static_cast<int64_t>(at::SDPBackend::cudnn_attention);

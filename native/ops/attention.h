@@ -1,8 +1,9 @@
 // Multi-head attention inside sequences whose rows stand one after another, forward and backward,
 // on either device.
 //
-// Invariant: a query sees the keys of its own sequence, all of them. Sums are float32; results
-// repeat bit by bit on the CPU. Shape letters: Q queries, K keys and values, W width of all heads.
+// Invariant: a query sees the keys of its own sequence, all of them or those up to its own place.
+// Sums are float32; results repeat bit by bit on the CPU. Shape letters: Q queries, K keys and
+// values, W width of all heads.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -17,6 +18,8 @@ struct AttentionInput {
   at::Tensor q_QW, k_KW, v_KW;  // one type, float32 or bfloat16
   Sequences queries, keys;
   int64_t heads = 1;
+  /// A query sees no key behind its own place; then each row is a query and a key.
+  bool causal = false;
 };
 
 /// Of a CUDA device: our kernel, or one of LibTorch's.

@@ -3,9 +3,11 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/matmul.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
 
 #include <cmath>
+#include <limits>
 #include <string>
 
 #include "ops/attention.h"
@@ -19,6 +21,7 @@ struct Shape {
   std::string name;
   Sequences queries, keys;
   int64_t heads, head_width;
+  bool causal = false;
 
   int64_t width() const { return heads * head_width; }
 };
@@ -45,7 +48,8 @@ struct Inputs {
              rows.narrow(1, width, width),
              on(s.queries, device),
              on(s.keys, device),
-             s.heads};
+             s.heads,
+             s.causal};
     dout_QW = drawn("dout", {s.queries.rows(), width}).to(type).to(device);
   }
 
@@ -93,7 +97,12 @@ void add_plain(const Inputs& in, int64_t sequence, const Results& to) {
   const at::Tensor v = exact(a.v_KW, a.keys);
   const at::Tensor dout = exact(in.dout_QW, a.queries);
   const double scale = 1 / std::sqrt(static_cast<double>(q.size(2)));
-  const at::Tensor weights = q.matmul(k.transpose(1, 2)).mul(scale).softmax(-1);
+  at::Tensor scores = q.matmul(k.transpose(1, 2)).mul(scale);
+  if (a.causal) {
+    const at::Tensor behind = at::ones(scores.sizes(), at::kBool).triu(1);
+    scores = scores.masked_fill(behind, -std::numeric_limits<double>::infinity());
+  }
+  const at::Tensor weights = scores.softmax(-1);
   const at::Tensor dweights = dout.matmul(v.transpose(1, 2));
   const at::Tensor dscores = (weights * (dweights - (dweights * weights).sum(-1, true))).mul(scale);
   rows(to[0].second, a.queries).copy_(weights.matmul(v));
@@ -174,7 +183,9 @@ void compare_attention(at::Device device, OperationReport& report) {
                             {"256", equal(1, 256), equal(1, 256), 1, width},
                             {"300", equal(1, 300), equal(1, 300), 1, width},
                             {"uneven", uneven, uneven, 2, width},
-                            {"some of uneven", some, uneven, 3, width}};
+                            {"some of uneven", some, uneven, 3, width},
+                            {"112 causal", equal(2, 112), equal(2, 112), 2, width, true},
+                            {"uneven causal", uneven, uneven, 3, width, true}};
     for (const Shape& shape : shapes) {
       for (const at::ScalarType type : {at::kFloat, at::kBFloat16})
         compare_shape(shape, type, device, report);

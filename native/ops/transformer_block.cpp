@@ -73,7 +73,8 @@ AttentionInput TransformerHalf::packed(const at::Tensor& q, const at::Tensor& pr
   const auto part = [&](int64_t i) { return projected.narrow(1, i * width, width); };
   return {own ? q : part(0), part(own ? 0 : 1),
           part(own ? 1 : 2), own ? plan_.queries : plan_.sequences,
-          plan_.sequences,   heads};
+          plan_.sequences,   heads,
+          plan_.causal};
 }
 
 AttentionInput TransformerHalf::projections(const at::Tensor& y_MW, int64_t heads,

@@ -54,6 +54,8 @@ struct HalfPlan {
 
   // Attention alone. Its M rows by sequence.
   Sequences sequences;
+  /// A row sees none behind it.
+  bool causal = false;
   /// The stream takes rows of the one that comes in; what is computed per row before attention is
   /// computed once per row that comes in.
   std::optional<Expansion> expansion;

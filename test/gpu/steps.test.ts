@@ -33,9 +33,15 @@ async function run(trainer: NativeTrainer, steps: number, pipelined: boolean) {
 const losses = (results: NativeStepResult[]) => results.map(({ loss }) => loss);
 const norms = (results: NativeStepResult[]) => results.map(({ gradientNorm }) => gradientNorm);
 
-for (const name of ["corrected", "published"] as const) {
+const behaviours = {
+  corrected: presets.corrected(),
+  published: presets.published(),
+  causal: { ...presets.corrected(), attention: { text: "causal", textMask: "own" } },
+} as const;
+
+for (const [name, behaviour] of Object.entries(behaviours)) {
   t.test(`${name}: graphs, single operations and the CPU see the same steps`, gpu, async (t) => {
-    const changes = { behaviour: nativeBehaviour(presets[name]()), teacher };
+    const changes = { behaviour: nativeBehaviour(behaviour), teacher };
     await using graphs = await trainerOn("cuda", changes);
     await using single = await trainerOn("cuda", { ...changes, graphs: false });
     await using cpu = await trainerOn("cpu", changes);

@@ -3,7 +3,7 @@ import t from "tap";
 import type { Batch } from "../../lib/batch.js";
 import type { NativeBehaviour, NativeTrainerOptions } from "../../lib/native/types.js";
 import { Trainer } from "../../lib/trainer.js";
-import { key, microBatches, microOptions, microSize } from "../helpers/trainer.js";
+import { key, microBatches, microOptions, microSize, textBatch } from "../helpers/trainer.js";
 
 type Objective = "plain" | "replay";
 const objectives: readonly Objective[] = ["plain", "replay"];
@@ -23,9 +23,9 @@ async function gradients(
   batch: Batch,
   objective: Objective,
   precision: "fp32" | "bf16",
-  blocks: NativeBehaviour["blocks"],
+  behaviour: Partial<NativeBehaviour>,
 ) {
-  await using trainer = await Trainer.create(options(precision, { blocks }));
+  await using trainer = await Trainer.create(options(precision, behaviour));
   const probe = await trainer.probe(batch, key(0), {
     objective,
     gradients: parameters.map((name) => ({ name, at: [0, 3, 7] })),
@@ -62,27 +62,62 @@ function distance(a: Gradients, b: Gradients): number {
   return Math.sqrt(all.reduce((sum, difference) => sum + difference ** 2, 0) / all.length);
 }
 
+/** All kinds, and texts whose tokens see none behind them. */
+const cases = [
+  ...microBatches().map((batch) => ({ batch, own: {}, name: batch.kind as string })),
+  ...[textBatch(4), fullTextBatch()].map((batch) => ({
+    ...{ batch, own: { attentionText: "causal" as const }, name: "causal text" },
+  })),
+];
+
+function fullTextBatch() {
+  const batch = textBatch(3);
+  const length = batch.ids.length / 3;
+  return {
+    ...batch,
+    ids: batch.ids.map((id) => id || 7),
+    lengths: batch.lengths.map(() => length),
+  };
+}
+
 for (const objective of objectives) {
   t.test(`${objective}: losses and all gradients are those of the modules`, async (t) => {
-    for (const batch of microBatches()) {
-      const fused = await gradients(batch, objective, "fp32", "fused");
-      const plain = await gradients(batch, objective, "fp32", "modules");
+    for (const { batch, own, name } of cases) {
+      const of = (precision: "fp32" | "bf16", blocks: NativeBehaviour["blocks"]) =>
+        gradients(batch, objective, precision, { ...own, blocks });
+      const [fused, plain] = [await of("fp32", "fused"), await of("fp32", "modules")];
       t.same(Object.keys(fused.gradients).sort(), Object.keys(plain.gradients).sort());
       const apart = distance(fused, plain);
-      t.ok(apart < 2e-5, `${batch.kind}: ${apart}`);
-      const rounded = distance(await gradients(batch, objective, "bf16", "fused"), plain);
-      const oracle = distance(await gradients(batch, objective, "bf16", "modules"), plain);
-      t.ok(rounded <= 2 * oracle + 1e-4, `${batch.kind} in bf16: ${rounded}, modules ${oracle}`);
+      t.ok(apart < 2e-5, `${name}: ${apart}`);
+      const rounded = distance(await of("bf16", "fused"), plain);
+      const oracle = distance(await of("bf16", "modules"), plain);
+      t.ok(rounded <= 2 * oracle + 1e-4, `${name} in bf16: ${rounded}, modules ${oracle}`);
     }
   });
 }
 
+t.test("a token that sees none behind it has other features than one that sees all", async (t) => {
+  const batch = textBatch(4);
+  const run = async (own: Partial<NativeBehaviour>) => {
+    await using trainer = await Trainer.create(options("fp32", own));
+    return trainer.features(batch, key(0));
+  };
+  const causal = await run({ attentionText: "causal" });
+  const modules = await run({ attentionText: "causal", blocks: "modules" });
+  const all = await run({});
+  const apart = (a: Float32Array, b: Float32Array) =>
+    Math.max(...a.map((x, i) => Math.abs(x - (b[i] as number))));
+  t.ok(apart(causal, modules) < 1e-5, `${apart(causal, modules)}`);
+  t.ok(apart(causal, all) > 1e-4, `${apart(causal, all)}`);
+});
+
 t.test("steps with drop path move the parameters as the modules do", async (t) => {
   // Often no sample has a branch, often all, often some.
   for (const dropPath of [0.5, 0.9]) {
-    for (const batch of microBatches()) {
+    for (const { batch, own, name } of cases) {
       const run = async (blocks: NativeBehaviour["blocks"]) => {
-        await using trainer = await Trainer.create(options("fp32", { blocks, dropPath }));
+        const behaviour = { ...own, blocks, dropPath };
+        await using trainer = await Trainer.create(options("fp32", behaviour));
         const results = [];
         for (let step = 0; step < 4; step++) {
           const objective = objectives[step % 2] as Objective;
@@ -102,7 +137,7 @@ t.test("steps with drop path move the parameters as the modules do", async (t) =
           Math.abs(gradientNorm / other.gradientNorm - 1),
         );
       });
-      t.ok(Math.max(...apart) < 1e-4, `${batch.kind}, ${dropPath}: ${apart.join(" ")}`);
+      t.ok(Math.max(...apart) < 1e-4, `${name}, ${dropPath}: ${apart.join(" ")}`);
       const norms = Object.entries(fused.norms).map(([name, norm]) =>
         Math.abs(norm - (plain.norms[name] as number)),
       );

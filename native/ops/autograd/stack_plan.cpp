@@ -43,6 +43,7 @@ class Planner {
     const bool narrows = half + 2 == halves_ && input_.wanted.row_Q.defined();
     if (half == 0) plan.expansion = input_.expansion;
     plan.rows = input_.sequences.rows();
+    plan.causal = input_.causal;
     if (narrows) plan.keep = input_.wanted.row_Q;
     if (plan.skipped) return plan;
     const bool some = plan.row_M.defined();

@@ -46,6 +46,8 @@ struct StackInput {
   at::ScalarType type;
   /// Keeps what enters each block alone, and computes the block once more on the way back.
   bool recomputes = false;
+  /// A row sees none of its sequence behind it. Wanted rows are then without sequences.
+  bool causal = false;
   DropPath drop;
   WantedRows wanted;
   /// The stream's rows as rows of `x_NW`; without, x_NW itself. Not with survivors in the first

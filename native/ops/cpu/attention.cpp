@@ -95,6 +95,7 @@ class Tasks {
             in_.keys.length(sequence),
             width_,
             scale_,
+            in_.causal,
             q.of(in_.q_QW),
             k.of(in_.k_KW),
             k.of(in_.v_KW)};

@@ -116,6 +116,10 @@ RowSum exponentials(const float* scores, int64_t keys, float scale, Value* weigh
   return {sum_of_lanes(sum), largest * scale};
 }
 
+void clear(Value* at, int64_t count) {
+  __builtin_memset(at, 0, static_cast<size_t>(count) * sizeof(Value));
+}
+
 void store_row(const float* __restrict from, float factor, int64_t width, Value* __restrict to) {
 #pragma omp simd
   for (int64_t i = 0; i < width; ++i) store(from[i] * factor, to + i);
@@ -135,8 +139,10 @@ void forward(const AttentionForward<Value>& a, void* memory) {
              {s.scores, columns});
     float factors[score_rows];
     for (int64_t r = 0; r < rows; ++r) {
-      const RowSum row =
-          exponentials(s.scores + r * columns, t.keys, t.scale, s.weights + r * columns);
+      const int64_t seen = t.causal ? start + r + 1 : t.keys;
+      Value* weights = s.weights + r * columns;
+      const RowSum row = exponentials(s.scores + r * columns, seen, t.scale, weights);
+      clear(weights + padded(seen), columns - padded(seen));
       factors[r] = 1 / row.sum;
       a.log_sums[start + r] = row.largest + __builtin_logf(row.sum);
     }
@@ -192,6 +198,9 @@ void key_gradients(const AttentionBackward<Value>& a, const BackwardScratch& s, 
   for (int64_t r = 0; r < rows; ++r) {
     score_gradients(s, queries, t.scale, s.scores + r * queries, s.dweights + r * queries,
                     s.weights + r * queries, ds + r * queries);
+    if (!t.causal) continue;
+    clear(s.weights + r * queries, start + r);
+    clear(ds + r * queries, start + r);
   }
   multiply(rows, columns, word_count(t.queries), {words(s.weights), queries / per_word},
            {s.dout_packed, columns}, {s.dvalue, columns});

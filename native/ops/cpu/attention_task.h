@@ -19,6 +19,8 @@ template <typename T>
 struct AttentionTask {
   int64_t queries, keys, width;
   float scale;
+  /// Query i sees keys 0 to i alone.
+  bool causal;
   Rows<const T> q, k, v;
 };
 
