@@ -21,7 +21,7 @@ at::Tensor LanguageHead::transformed(const at::Tensor& hidden_NW) const {
 at::Tensor LanguageHead::loss(const at::Tensor& hidden_NW, const at::Tensor& id_N) const {
   if (hidden_NW.is_cpu()) return at::cross_entropy_loss(forward(hidden_NW), id_N);
   const at::Tensor x = transformed(hidden_NW);
-  return word_loss(x.to(product_type(x)), classes_, bias_, id_N);
+  return word_loss(x.to(product_type(x)), classes_, bias_, id_N, shadows_);
 }
 
 at::Tensor LanguageHead::forward(const at::Tensor& hidden_NW) const {

@@ -5,6 +5,7 @@
 
 #include "model/layers.h"
 #include "model/size.h"
+#include "ops/shadows.h"
 
 namespace medcoss {
 
@@ -15,6 +16,8 @@ class LanguageHead {
   at::Tensor forward(const at::Tensor& hidden_NW) const;
   /// Mean cross entropy with words [N], int64; -100: the row does not count.
   at::Tensor loss(const at::Tensor& hidden_NW, const at::Tensor& id_N) const;
+  /// To be told whenever parameters have changed.
+  Shadows& shadows() const { return shadows_; }
 
  private:
   at::Tensor transformed(const at::Tensor& hidden_NW) const;
@@ -23,6 +26,7 @@ class LanguageHead {
   Linear dense_;
   LayerNorm norm_;
   at::Tensor classes_;
+  mutable Shadows shadows_;
 };
 
 }  // namespace medcoss

@@ -31,18 +31,27 @@ Network::Network(const ModelSize& size, const Behaviour& behaviour, Role role, a
   if (role == Role::student) heads_.emplace(scope_, size, *decoder_tokens_, behaviour.blocks);
 }
 
+std::vector<Shadows*> Network::shadows() const {
+  if (!heads_) return {&encoder_.shadows()};
+  return {&encoder_.shadows(), &heads_->decoder.shadows(), &heads_->words.shadows()};
+}
+
 void Network::parameters_changed() const {
-  encoder_.shadows().forget();
-  if (heads_) heads_->decoder.shadows().forget();
+  for (Shadows* shadows : shadows()) shadows->forget();
 }
 
 at::Tensor Network::shadow_of(const at::Tensor& parameter) const {
-  const at::Tensor shadow = encoder_.shadows().existing(parameter);
-  return shadow.defined() || !heads_ ? shadow : heads_->decoder.shadows().existing(parameter);
+  for (const Shadows* shadows : shadows()) {
+    const at::Tensor shadow = shadows->existing(parameter);
+    if (shadow.defined()) return shadow;
+  }
+  return {};
 }
 
 int64_t Network::shadow_count() const {
-  return encoder_.shadows().count() + (heads_ ? heads_->decoder.shadows().count() : 0);
+  int64_t count = 0;
+  for (const Shadows* shadows : shadows()) count += shadows->count();
+  return count;
 }
 
 bool Network::packs(const TextInput& input) const {

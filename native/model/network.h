@@ -53,6 +53,7 @@ class Network {
   const Decoder& decoder() const { return heads_->decoder; }
 
  private:
+  std::vector<Shadows*> shadows() const;
   bool packs(const TextInput& input) const;
   at::Tensor encode_padded(const TextInput& input, const Stochastic& stochastic) const;
   /// All rows, or those that are wanted.

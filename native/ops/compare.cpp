@@ -1,6 +1,7 @@
 #include "ops/compare.h"
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
 
 #include <chrono>
 #include <limits>
@@ -8,6 +9,7 @@
 #include "ops/cuda/library.h"
 #include "support/cuda.h"
 #include "support/error.h"
+#include "support/formula.h"
 
 namespace medcoss {
 namespace {
@@ -33,6 +35,12 @@ double error_of(const at::Tensor& found, const at::Tensor& expected) {
 
 }  // namespace
 
+at::Tensor drawn(const char* name, at::IntArrayRef shape, double offset, double scale) {
+  at::Tensor result = at::empty(shape, at::kFloat);
+  fill_by_formula(result, name, 3, offset, scale);
+  return result;
+}
+
 void compare_results(const std::string& name, const Results& found, const Results& expected,
                      OperationReport& report, double allowance) {
   for (size_t i = 0; i < expected.size(); ++i) {
@@ -45,7 +53,6 @@ void compare_results(const std::string& name, const Results& found, const Result
 
 void time_operation(const std::string& name, double bytes, at::Device device,
                     const std::function<void()>& work, OperationReport& report) {
-  if (!report.timed) return;
   constexpr int warm_up = 3;
   constexpr int rounds = 20;
   CudaLibrary& library = cuda_library();
@@ -61,7 +68,7 @@ void time_operation(const std::string& name, double bytes, at::Device device,
 OperationReport compare_operations(at::Device device, bool timed) {
   const at::NoGradGuard no_grad;
   OperationReport report;
-  report.timed = timed;
+  report.timed = timed && device.is_cuda();
   compare_attention(device, report);
   compare_block(device, report);
   compare_losses(device, report);

@@ -28,7 +28,7 @@ struct OperationTiming {
 struct OperationReport {
   std::vector<OperationComparison> comparisons;
   std::vector<OperationTiming> timings;
-  /// Whether times are taken.
+  /// Whether times are taken: on a CUDA device alone.
   bool timed = true;
 };
 
@@ -36,6 +36,9 @@ struct OperationReport {
 /// of the models, odd ones, and both compute types. Products are held to float64. On a CUDA device
 /// they are timed too where `timed`, at the sizes of a base step.
 OperationReport compare_operations(at::Device device, bool timed);
+
+/// Numbers of `offset` +- `scale` by formula, float32 on the CPU.
+at::Tensor drawn(const char* name, at::IntArrayRef shape, double offset = 0, double scale = 1);
 
 /// Results of an operation by name.
 using Results = std::vector<std::pair<std::string, at::Tensor>>;

@@ -8,7 +8,6 @@
 
 #include "ops/block.h"
 #include "ops/compare.h"
-#include "support/formula.h"
 
 namespace medcoss {
 namespace {
@@ -16,12 +15,6 @@ namespace {
 struct Shape {
   int64_t rows, width, samples;
 };
-
-at::Tensor drawn(const char* name, at::IntArrayRef shape, double offset, double scale) {
-  at::Tensor result = at::empty(shape, at::kFloat);
-  fill_by_formula(result, name, 3, offset, scale);
-  return result;
-}
 
 struct Inputs {
   at::Tensor x, dx, branch, dy, gamma, factor;
@@ -170,7 +163,7 @@ void compare_block(at::Device device, OperationReport& report) {
       for (const bool scaled : {false, true}) compare_shape(shape, type, scaled, device, report);
     }
   }
-  if (device.is_cuda()) time_all(device, report);
+  if (report.timed) time_all(device, report);
 }
 
 }  // namespace medcoss

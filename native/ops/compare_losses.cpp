@@ -2,11 +2,11 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cross_entropy_loss.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/mse_loss.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/var_mean.h>
+#include <ATen/ops/zeros.h>
 
 #include <string>
 
@@ -14,16 +14,12 @@
 #include "ops/autograd/patch_loss.h"
 #include "ops/autograd/word_loss.h"
 #include "ops/compare.h"
-#include "support/formula.h"
+#include "ops/cuda/library.h"
+#include "ops/cuda/operations.h"
+#include "support/cuda.h"
 
 namespace medcoss {
 namespace {
-
-at::Tensor drawn(const char* name, at::IntArrayRef shape, double offset, double scale) {
-  at::Tensor result = at::empty(shape, at::kFloat);
-  fill_by_formula(result, name, 3, offset, scale);
-  return result;
-}
 
 Results distance(const at::Tensor& student, const at::Tensor& teacher, const at::Tensor& real) {
   const at::AutoGradMode grad(true);
@@ -50,13 +46,14 @@ struct Patches {
   int64_t samples, removed, all, values;
 };
 
-// A power of two: the fused gradient is rounded to bfloat16 before it meets this factor, LibTorch's
-// after; any other would be compared with two roundings for one.
+// Of the loss of patches and of words. A power of two: the fused gradient is rounded to bfloat16
+// before it meets this factor, LibTorch's after; any other would be compared with two roundings for
+// one.
 constexpr double upstream = 0.5;
 
 // By operations of LibTorch.
-Results reference(const at::Tensor& predicted, const at::Tensor& patches,
-                  const at::Tensor& removed) {
+Results reference_patches(const at::Tensor& predicted, const at::Tensor& patches,
+                          const at::Tensor& removed) {
   const at::AutoGradMode grad(true);
   const at::Tensor input = predicted.detach().requires_grad_(true);
   const at::Tensor index = removed.unsqueeze(-1).expand({-1, -1, patches.size(2)});
@@ -68,7 +65,8 @@ Results reference(const at::Tensor& predicted, const at::Tensor& patches,
   return {{"patch loss", loss.detach()}, {"patch gradient", input.grad()}};
 }
 
-Results fused(const at::Tensor& predicted, const at::Tensor& patches, const at::Tensor& removed) {
+Results fused_patches(const at::Tensor& predicted, const at::Tensor& patches,
+                      const at::Tensor& removed) {
   const at::AutoGradMode grad(true);
   const at::Tensor input = predicted.detach().requires_grad_(true);
   const at::Tensor loss = patch_loss(input, patches, removed);
@@ -83,8 +81,8 @@ void compare_patches(const Patches& s, at::ScalarType type, at::Device device,
   const at::Tensor removed =
       at::arange(s.samples * s.removed).mul(7).remainder(s.all).view({s.samples, s.removed});
   const std::string name = std::to_string(s.values) + " values " + c10::toString(type);
-  compare_results(name, fused(predicted.to(device), patches.to(device), removed.to(device)),
-                  reference(predicted, patches, removed), report);
+  compare_results(name, fused_patches(predicted.to(device), patches.to(device), removed.to(device)),
+                  reference_patches(predicted, patches, removed), report);
 }
 
 struct Words {
@@ -102,8 +100,8 @@ Results word_results(const at::Tensor& loss, const at::Tensor& dx, const at::Ten
 }
 
 // By operations of LibTorch in float64, rounded where the fused ones round.
-Results reference(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                  const at::Tensor& id) {
+Results reference_words(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                        const at::Tensor& id) {
   const at::ScalarType type = x.scalar_type();
   const auto rounded = [&](const at::Tensor& t) { return t.to(type).to(at::kDouble); };
   const at::AutoGradMode grad(true);
@@ -116,13 +114,14 @@ Results reference(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
                       dscores.sum(0), type);
 }
 
-Results fused(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-              const at::Tensor& id) {
+Results fused_words(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                    const at::Tensor& id) {
   const at::AutoGradMode grad(true);
   const at::Tensor input = x.detach().requires_grad_(true);
   const at::Tensor w = weight.detach().requires_grad_(true);
   const at::Tensor b = bias.detach().requires_grad_(true);
-  const at::Tensor loss = word_loss(input, w, b, id);
+  Shadows shadows;
+  const at::Tensor loss = word_loss(input, w, b, id, shadows);
   (loss * upstream).backward();
   return word_results(loss, input.grad(), w.grad(), b.grad(), x.scalar_type());
 }
@@ -140,12 +139,13 @@ void compare_words(const Words& s, at::ScalarType type, at::Device device,
   const double allowance = type == at::kBFloat16 ? 4 : 1;
   const std::string name =
       std::to_string(s.rows) + " of " + std::to_string(s.words) + " words, " + c10::toString(type);
-  compare_results(name, fused(on_device(x), on_device(weight), on_device(bias), on_device(id)),
-                  reference(x, weight, bias, id), report, allowance);
+  compare_results(name,
+                  fused_words(on_device(x), on_device(weight), on_device(bias), on_device(id)),
+                  reference_words(x, weight, bias, id), report, allowance);
 }
 
-// The losses of base steps with 128 images: all of a student's features, and three quarters of the
-// patches.
+// The losses of base steps with 128 samples: all of a student's features, three quarters of the
+// patches, and every seventh word of texts of 40 to 112 tokens.
 void time_all(at::Device device, OperationReport& report) {
   const auto options = at::TensorOptions(device).dtype(at::kFloat);
   const at::Tensor student = at::randn({128, 50, 768}, options).requires_grad_(true);
@@ -167,6 +167,12 @@ void time_all(at::Device device, OperationReport& report) {
   time_operation(
       "patch_loss 18816x768 bf16", 8 * values, device,
       [&] { patch_loss(predicted, patches, removed); }, report);
+  const at::Tensor scores = at::randn({1408, 30'528}, options.dtype(at::kBFloat16));
+  const at::Tensor bias = at::zeros({30'522}, options);
+  const at::Tensor id = at::arange(1408, options.dtype(at::kLong));
+  time_operation(
+      "word_loss 1408x30522 bf16", 4 * static_cast<double>(scores.numel()), device,
+      [&] { cuda_library().operations().word_loss(scores, bias, id); }, report);
 }
 
 }  // namespace
@@ -189,7 +195,7 @@ void compare_losses(at::Device device, OperationReport& report) {
       compare_words(s, type, device, report);
     }
   }
-  time_all(device, report);
+  if (report.timed) time_all(device, report);
 }
 
 }  // namespace medcoss

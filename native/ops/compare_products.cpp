@@ -1,12 +1,10 @@
 // Products of a linear layer on a device and on the CPU in float64.
-#include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
 
 #include <string>
 
 #include "ops/compare.h"
 #include "ops/linear.h"
-#include "support/formula.h"
 
 namespace medcoss {
 namespace {
@@ -14,12 +12,6 @@ namespace {
 struct Shape {
   int64_t rows, in, out;
 };
-
-at::Tensor drawn(const char* name, at::IntArrayRef shape) {
-  at::Tensor result = at::empty(shape, at::kFloat);
-  fill_by_formula(result, name, 5, 0, 1);
-  return result;
-}
 
 void compare_shape(const Shape& s, at::ScalarType type, at::Device device,
                    OperationReport& report) {

@@ -2,6 +2,7 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/zeros.h>
 
 namespace medcoss {
 
@@ -10,11 +11,29 @@ at::Tensor Shadows::of(const at::Tensor& master, at::ScalarType type) {
   const at::NoGradGuard no_grad;
   Copy& copy = copies_[master.unsafeGetTensorImpl()];
   if (!copy.tensor.defined() || copy.tensor.scalar_type() != type) {
-    copy = {at::empty_like(master, master.options().dtype(type).requires_grad(false)), false};
+    const auto options = master.options().dtype(type).requires_grad(false);
+    copy = {at::empty_like(master, options), {}, false};
   }
+  refresh(copy, master);
+  return copy.tensor;
+}
+
+at::Tensor Shadows::filled_up(const at::Tensor& master, at::ScalarType type, int64_t rows) {
+  const at::NoGradGuard no_grad;
+  Copy unkept;
+  Copy& copy = master.scalar_type() == type ? unkept : copies_[master.unsafeGetTensorImpl()];
+  if (!copy.whole.defined() || copy.whole.scalar_type() != type || copy.whole.size(0) != rows) {
+    const auto options = master.options().dtype(type).requires_grad(false);
+    const at::Tensor whole = at::zeros({rows, master.size(1)}, options);
+    copy = {whole.narrow(0, 0, master.size(0)), whole, false};
+  }
+  refresh(copy, master);
+  return copy.whole;
+}
+
+void Shadows::refresh(Copy& copy, const at::Tensor& master) {
   if (!copy.fresh) copy.tensor.copy_(master);
   copy.fresh = true;
-  return copy.tensor;
 }
 
 at::Tensor Shadows::existing(const at::Tensor& master) const {

@@ -1,6 +1,5 @@
 #include "ops/autograd/word_loss.h"
 
-#include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -23,23 +22,12 @@ using torch::autograd::variable_list;
 // slow.
 constexpr int64_t word_step = 64;
 
-at::Tensor filled_up(const at::Tensor& weight_VW, at::ScalarType type) {
-  const int64_t words = weight_VW.size(0);
-  const int64_t more = (words + word_step - 1) / word_step * word_step - words;
-  const at::Tensor all =
-      at::empty({words + more, weight_VW.size(1)}, weight_VW.options().dtype(type));
-  all.narrow(0, 0, words).copy_(weight_VW);
-  all.narrow(0, words, more).zero_();
-  return all;
-}
-
 class WordLoss : public torch::autograd::Function<WordLoss> {
  public:
   static Variable forward(AutogradContext* context, const Variable& x_NW,
                           const Variable& classes_VW, const Variable& bias_V,
-                          const Variable& id_N) {
+                          const Variable& weight_PW, const Variable& id_N) {
     const NoAutocast no_autocast;
-    const at::Tensor weight_PW = filled_up(classes_VW, x_NW.scalar_type());
     const at::Tensor scores_NP = at::mm(x_NW, weight_PW.t());
     const at::Tensor loss = cuda_library().operations().word_loss(scores_NP, bias_V, id_N);
     context->save_for_backward({x_NW, weight_PW, scores_NP});
@@ -55,15 +43,17 @@ class WordLoss : public torch::autograd::Function<WordLoss> {
     cuda_library().operations().scale_gradient(gradient[0], dscores_NP);
     return {linear(dscores_NP, saved[1].t()),
             weight_gradient(dscores_NP, saved[0]).narrow(0, 0, words),
-            column_sums(dscores_NP).narrow(0, 0, words), Variable()};
+            column_sums(dscores_NP).narrow(0, 0, words), Variable(), Variable()};
   }
 };
 
 }  // namespace
 
 at::Tensor word_loss(const at::Tensor& x_NW, const at::Tensor& classes_VW, const at::Tensor& bias_V,
-                     const at::Tensor& id_N) {
-  return WordLoss::apply(x_NW.contiguous(), classes_VW, bias_V, id_N.contiguous());
+                     const at::Tensor& id_N, Shadows& shadows) {
+  const int64_t words = (classes_VW.size(0) + word_step - 1) / word_step * word_step;
+  const at::Tensor weight_PW = shadows.filled_up(classes_VW, x_NW.scalar_type(), words);
+  return WordLoss::apply(x_NW.contiguous(), classes_VW, bias_V, weight_PW, id_N.contiguous());
 }
 
 }  // namespace medcoss
