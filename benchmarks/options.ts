@@ -30,7 +30,7 @@ Cases: step, replay, kmeans, distill, features, loader, pack, stage, crossing, s
   --only WORDS         variants whose name contains these words only
   --rounds N           timed rounds (default 7)
   --warmups N          steps before them (default 2)
-  --minutes N          start no variant later than this; what was left out is listed
+  --minutes N          start no variant later than this (2.5 will do); what was left out is listed, and no failure
   --golden DIR         golden values for the check before timing; none where they were checked before
   --json FILE          also write the rows as JSON
   --reports DIR        where reports go (default: benchmarks/reports)

@@ -39,7 +39,7 @@ export interface Variant {
   agreement: Record<string, number>;
   /** Makes the files that contenders read. */
   prepare?(): void | Promise<void>;
-  /** Contenders start and agree all at once, on machines with cores for all of them. */
+  /** Contenders start and agree all at once and take turns without a pause: they share no cores. */
   together?: boolean;
   /** Where the case needs other numbers of rounds than the run. */
   plan?: Partial<Plan>;
@@ -87,6 +87,8 @@ export interface Refusal {
   case: string;
   contender: string;
   reason: string;
+  /** The minutes that were given were over: no failure. */
+  forLackOfTime?: true;
 }
 
 export interface Measured {
