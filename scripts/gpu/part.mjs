@@ -25,16 +25,27 @@ export const batches = (process.env.MEDCOSS_GPU_BATCHES ?? (device === "cpu" ? "
 /** Where parts leave what they find. */
 export const results = process.env.MEDCOSS_GPU_RESULTS ?? "gpu-check-results";
 
+/** Seconds that a part has, from its start; with fewer than `LEAST` nothing is tried. */
+const seconds = Number(process.env.MEDCOSS_GPU_LIMIT ?? 600);
+const LEAST = 10;
+export const NO_TIME = "no time is left";
+
+/** Seconds that the part still has. */
+export const timeLeft = () => seconds - performance.now() / 1e3;
+
 export class Part {
   #file;
   /** @type {Findings} */
   #findings = { claims: [], tables: {} };
 
-  /** @param {string} name */
+  /** Where the part has no time, it says so and the process ends. @param {string} name */
   constructor(name) {
     mkdirSync(results, { recursive: true });
     this.#file = join(results, `${name}.json`);
     this.#save();
+    if (seconds >= LEAST) return;
+    this.skip(name, NO_TIME);
+    process.exit();
   }
 
   #save() {

@@ -7,12 +7,11 @@ import { models } from "../../../lib/config/models.js";
 import { Trainer } from "../../../lib/trainer.js";
 import { exampleBatch, kinds } from "../batches.mjs";
 import { byKernel, findNcu, kernelTimes } from "../kernels.mjs";
-import { batches, device, Part } from "../part.mjs";
+import { batches, device, NO_TIME, Part, timeLeft } from "../part.mjs";
 
 const SAMPLES = /** @type {number} */ (batches[0]);
 const SHOWN = 40;
-/** Seconds for everything, and those of a kind. */
-const seconds = Number(process.env.MEDCOSS_GPU_LIMIT ?? 100);
+/** Seconds that a kind takes. */
 const LONGEST = 28;
 /** Of the first step, whose kernels are more. */
 const SKIPPED = 600;
@@ -53,7 +52,7 @@ if (process.argv[2] === "--once") {
   const part = new Part("timeline");
   for (const kind of kinds) {
     if (device === "cpu" || !findNcu()) part.skip(kind, "there is no ncu");
-    else if (performance.now() + 1e3 * LONGEST > 1e3 * seconds) part.skip(kind, "no time is left");
+    else if (timeLeft() < LONGEST) part.skip(kind, NO_TIME);
     else await part.attempt(kind, () => show(part, kind));
   }
 }
