@@ -40,7 +40,7 @@ export async function kernelTimes(command, skipped = 0) {
 }
 
 /** A kernel's name without types and arguments, but for what tells LibTorch's apart. @param {string} name */
-function shortName(name) {
+export function shortName(name) {
   const functor = /(\w+(?:_kernel_cuda|Functor|KernelImpl))/.exec(name.replace(/^[^<(]*/, ""));
   const head = name
     .replace(/^void /, "")

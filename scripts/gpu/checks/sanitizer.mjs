@@ -1,41 +1,76 @@
 /**
- * The operations under compute-sanitizer, where the machine has it: no access out of bounds, no race in shared memory.
- * Races in kernels of cuDNN and CUTLASS, whose barriers the tool does not know, are counted apart.
+ * Operations and k-means under compute-sanitizer, where the machine has it: no access out of bounds, no race in shared
+ * memory, and results that are right all the same. Races in kernels of cuDNN and CUTLASS, whose barriers the tool does
+ * not know, are listed apart.
  */
 import { execFile, spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { Part } from "../part.mjs";
+import { shortName } from "../kernels.mjs";
+import { Part, results } from "../part.mjs";
+import { sanitizerFindings } from "../sanitizer-text.mjs";
 
 const part = new Part("sanitizer");
-const program = fileURLToPath(new URL("./ops.mjs", import.meta.url));
 const places = ["compute-sanitizer", "/usr/local/cuda/bin/compute-sanitizer"];
 const tool = places.find((place) => spawnSync(place, ["--version"]).status === 0);
 
 /** Exit code where the tool has found something. */
 const FOUND = 9;
-const OURS = "medcoss::";
+const SHOWN = 40;
 
-/** @param {string} check @param {string} tool */
-async function watch(check, tool) {
-  const own = [process.execPath, program, `ops under ${check}`];
+/** @typedef {{ code: number | string, stdout: string }} Ended */
+
+/** A part's program under the tool; it leaves its own findings under `name`. @param {string} program @param {string} name @param {string} check @param {string} tool */
+function run(program, name, check, tool) {
+  const own = [process.execPath, fileURLToPath(new URL(program, import.meta.url)), name];
   const args = ["--tool", check, "--print-limit", "0", "--error-exitcode", String(FOUND), ...own];
-  const { code, stdout } = await promisify(execFile)(tool, args, { maxBuffer: 1 << 28 }).then(
-    ({ stdout }) => ({ code: 0, stdout }),
-    (error) => /** @type {{ code: number | string, stdout: string }} */ (error),
+  return promisify(execFile)(tool, args, { maxBuffer: 1 << 28 }).then(
+    ({ stdout }) => /** @type {Ended} */ ({ code: 0, stdout }),
+    (error) => /** @type {Ended} */ (error),
   );
-  const lines = stdout.split("\n").filter((line) => line.startsWith("====="));
-  const races = lines.filter((line) => line.includes("Race reported between"));
-  const ours = races.filter((line) => line.includes(OURS));
-  const theirs = races.length - ours.length;
-  const holds = code === 0 || (code === FOUND && ours.length === 0 && theirs > 0);
-  const detail = lines.at(-1)?.replace(/^=+ /, "") ?? `exit code ${code}`;
-  const apart = theirs > 0 ? `; ${theirs} places, none in a kernel of ours` : "";
-  part.claim(holds, check, holds ? `${detail}${apart}` : detail);
-  if (!holds) console.log([...ours, ...lines].slice(0, 40).join("\n"));
 }
 
-const checks = ["memcheck", "racecheck"];
+/** Why the watched program's own claims do not hold; undefined where they do. @param {string} name */
+function wrongResult(name) {
+  const file = join(results, `${name}.json`);
+  /** @type {import("../part.mjs").Findings} */
+  const { claims } = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : { claims: [] };
+  const wrong = claims.find(({ state }) => state === "FAILED");
+  if (wrong) return `${wrong.what}: ${wrong.detail}`;
+  return claims.some(({ state }) => state === "ok") ? undefined : "nothing was compared";
+}
+
+/** @param {string} program @param {string} check @param {string} tool */
+async function watch(program, check, tool) {
+  const name = `${program} under ${check}`;
+  const { code, stdout } = await run(`./${program}.mjs`, name, check, tool);
+  const { summary, told, ours, theirs } = sanitizerFindings(stdout);
+  for (const { kernel, places } of theirs)
+    part.row("races in kernels of libraries", { under: name, kernel: shortName(kernel), places });
+  const apart = theirs.reduce((sum, one) => sum + one.places, 0);
+  // Every finding is a race in a library's kernel.
+  const clean = (code === 0 || code === FOUND) && ours.length === 0 && told === apart;
+  const wrong = wrongResult(name);
+  const detail = summary || `exit code ${code}`;
+  const where = apart > 0 ? `; ${apart} places, none in a kernel of ours` : "";
+  part.claim(clean && wrong === undefined, name, clean ? (wrong ?? `${detail}${where}`) : detail);
+  if (clean) return;
+  for (const { kernel, places } of ours) console.log(`${places} in ${kernel}`);
+  const lines = stdout.split("\n").filter((line) => line.startsWith("====="));
+  console.log(lines.slice(0, SHOWN).join("\n"));
+}
+
+const watches = ["ops", "kmeans"].flatMap((program) =>
+  ["memcheck", "racecheck"].map((check) => /** @type {const} */ ([program, check])),
+);
 if (tool === undefined)
-  for (const check of checks) part.skip(check, "there is no compute-sanitizer");
-else await Promise.all(checks.map((check) => part.attempt(check, () => watch(check, tool))));
+  for (const [program, check] of watches)
+    part.skip(`${program} under ${check}`, "there is no compute-sanitizer");
+else
+  await Promise.all(
+    watches.map(([program, check]) =>
+      part.attempt(`${program} under ${check}`, () => watch(program, check, tool)),
+    ),
+  );
