@@ -7,7 +7,7 @@
 import { models } from "../../lib/config/models.js";
 import { presets } from "../../lib/config/presets.js";
 import { loadBinding } from "../../lib/native/load.js";
-import { buildInfo, formula, Trainer } from "../../lib/trainer.js";
+import { buildInfo, formula, type ProbeOptions, Trainer } from "../../lib/trainer.js";
 import {
   asStored,
   type Kind,
@@ -18,7 +18,7 @@ import {
   TEXT_LENGTH,
 } from "../cases/inputs.js";
 import type { StepConfiguration } from "../cases/step.js";
-import { type Contestant, serve, timed } from "./serve.js";
+import { type Contestant, type Places, serve, timed } from "./serve.js";
 
 const LEARNING_RATE = 1e-4;
 
@@ -32,17 +32,30 @@ function mixing(kind: Kind, samples: number) {
   return { partner, keep };
 }
 
-/** Loss and norm of all gradients in evaluation mode. */
-async function check(trainer: Trainer, { kind, objective, checkLengths }: StepConfiguration) {
+/** The check's batch in evaluation mode. */
+function probe(
+  trainer: Trainer,
+  { kind, objective, checkLengths }: StepConfiguration,
+  gradients: ProbeOptions["gradients"] = [],
+) {
   const samples = checkLengths.length;
   const noise = makeNoise(kind, "check", samples);
-  const probe = await trainer.probe(
-    makeBatch(kind, "check", checkLengths),
-    { stage: 0, step: 0 },
-    { objective, ...(noise && { noise }), ...(objective === "replay" && mixing(kind, samples)) },
-  );
-  const squares = Object.values(probe.gradients).map(({ l2 }) => l2 ** 2);
-  return { loss: probe.loss, gradientNorm: Math.sqrt(squares.reduce((a, b) => a + b, 0)) };
+  const draws = { ...(noise && { noise }), ...(objective === "replay" && mixing(kind, samples)) };
+  const batch = makeBatch(kind, "check", checkLengths);
+  return trainer.probe(batch, { stage: 0, step: 0 }, { objective, gradients, ...draws });
+}
+
+/** Loss and norm of all gradients. */
+async function check(trainer: Trainer, configuration: StepConfiguration) {
+  const { loss, gradients } = await probe(trainer, configuration);
+  const squares = Object.values(gradients).map(({ l2 }) => l2 ** 2);
+  return { loss, gradientNorm: Math.sqrt(squares.reduce((a, b) => a + b, 0)) };
+}
+
+/** Gradients at the places that are asked for. */
+async function gradientsAt(trainer: Trainer, configuration: StepConfiguration, places: Places) {
+  const wanted = Object.entries(places).map(([name, { at }]) => ({ name, at }));
+  return (await probe(trainer, configuration, wanted)).gradients;
 }
 
 async function make(configuration: StepConfiguration): Promise<Contestant> {
@@ -62,6 +75,7 @@ async function make(configuration: StepConfiguration): Promise<Contestant> {
   const step = (number: number) => trainer.trainStep(batch, { stage: 0, step: number }, options);
   return {
     check: () => check(trainer, configuration),
+    gradients: (places) => gradientsAt(trainer, configuration, places),
     step: async (turn) => {
       const seconds = await timed(async () => {
         let running = step(turn * repeat);

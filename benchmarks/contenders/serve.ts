@@ -8,8 +8,16 @@ import { buildInfo } from "../../lib/trainer.js";
 import type { Outcome } from "../harness/variant.js";
 import type { Ready } from "../harness/worker.js";
 
+/** Flat places in parameters, by their names. */
+export type Places = Record<string, { at: number[] }>;
+
+/** Gradients at places. */
+export type Gradients = Record<string, { values: number[] }>;
+
 export interface Contestant {
   check(): Promise<Outcome>;
+  /** Of the batch that `check` is about. */
+  gradients?(places: Places): Promise<Gradients>;
   /** Seconds of one step. */
   step(number: number): Promise<number>;
   /** Anything that the steps found out. */
@@ -19,7 +27,10 @@ export interface Contestant {
   close?(): Promise<void>;
 }
 
-type Request = { command: "check" } | { command: "steps"; count: number };
+type Request =
+  | { command: "check" }
+  | { command: "gradients"; places: Places }
+  | { command: "steps"; count: number };
 
 /** Seconds that `work` takes. */
 export async function timed(work: () => Promise<unknown>): Promise<number> {
@@ -48,6 +59,10 @@ async function* answers<Configuration>(
     const request: Request = JSON.parse(line);
     if (request.command === "check") {
       yield await contestant.check();
+      continue;
+    }
+    if (request.command === "gradients") {
+      yield await contestant.gradients?.(request.places);
       continue;
     }
     const seconds: number[] = [];

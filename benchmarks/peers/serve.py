@@ -1,7 +1,7 @@
 """The loop of the peers' workers: JSON lines in, one JSON line out for each.
 
-Invariant: the first line is the configuration; `check` and `steps` follow in any order; standard output carries nothing
-but answers.
+Invariant: the first line is the configuration; `check` and `steps` follow in any order, and `gradients` where a
+contestant has them; standard output carries nothing but answers.
 """
 
 from __future__ import annotations
@@ -74,6 +74,9 @@ def serve(make: Callable[[dict], Contestant]) -> None:
             outcome = contestant.check()
             trim()
             answer(outcome)
+            continue
+        if request["command"] == "gradients":
+            answer(contestant.gradients(request["count"]))
             continue
         seconds = [contestant.step(number + i) for i in range(request["count"])]
         number += request["count"]

@@ -5,6 +5,8 @@ Invariant: nothing but the step itself is timed; on a GPU a turn is `repeat` ste
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -89,16 +91,24 @@ class Training:
         if self.replay:
             self.teacher.train(training and not self.corrected)
 
-    def check(self) -> dict[str, float]:
-        """Loss and gradient norm in evaluation mode."""
+    def with_gradients(self, find: Callable[[Tensor], dict]) -> dict:
+        """What is found after a backward pass of the check's batch in evaluation mode."""
         lengths = self.config["checkLengths"]
         self.set_mode(False)
         draw = lambda name, *shape: tensor(f"check.{name}", shape, CHECK_SEED).to(self.device)  # noqa: E731
         loss = self.loss(self.batch("check", lengths), self.named_draws(len(lengths), draw))
         loss.backward()
-        outcome = {"loss": loss.item(), "gradientNorm": gradient_norm(self.student)}
+        found = find(loss)
         self.student.zero_grad(set_to_none=True)
-        return outcome
+        return found
+
+    def check(self) -> dict[str, float]:
+        """Loss and gradient norm."""
+        return self.with_gradients(lambda loss: {"loss": loss.item(), "gradientNorm": gradient_norm(self.student)})
+
+    def gradients(self, count: int) -> dict[str, dict]:
+        """Of each parameter that has one: so many flat places, evenly spread, and the gradient there."""
+        return self.with_gradients(lambda _loss: some_gradients(self.student, count))
 
     def train(self) -> None:
         draw = lambda _name, *shape: torch.rand(shape, device=self.device)  # noqa: E731
@@ -117,6 +127,17 @@ class Training:
 def gradient_norm(model: nn.Module) -> float:
     squares = [p.grad.double().square().sum() for p in model.parameters() if p.grad is not None]
     return torch.stack(squares).sum().sqrt().item()
+
+
+def some_gradients(model: nn.Module, count: int) -> dict[str, dict]:
+    found = {}
+    for name, parameter in model.named_parameters():
+        if parameter.grad is None:
+            continue
+        flat = parameter.grad.flatten()
+        at = torch.linspace(0, len(flat) - 1, min(count, len(flat)), dtype=torch.float64).long()
+        found[name] = {"at": at.tolist(), "values": flat[at.to(flat.device)].tolist()}
+    return found
 
 
 def visual_shape(kind: str, size: Size) -> tuple[int, ...]:

@@ -7,8 +7,8 @@ const RACE = /Race reported between \w+ access at (.*?)(?:\+0x[0-9a-f]+.*)?$/;
 
 /**
  * @param {string} text
- * @returns {{ summary: string, told: number, ours: Races[], theirs: Races[] }} its last word, the number of findings in
- * it (NaN without one), and the races, by kernel in the order in which they appear
+ * @returns {{ summary: string, told: number, ours: Races[], theirs: Races[] }} the tool's verdict, the number of findings
+ * in it (NaN without one), and races by kernel in the order in which they appear
  */
 export function sanitizerFindings(text) {
   const lines = text.split("\n").filter((line) => line.startsWith("====="));
