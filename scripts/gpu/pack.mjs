@@ -63,6 +63,17 @@ function copyPrograms() {
   copy(wheels, "js/benchmarks/peers/wheels");
 }
 
+/** What ptxas said of the kernels, with plain names. */
+function copyKernelReports() {
+  const folder = join(root, "build/native/cuda");
+  const names = readdirSync(folder).filter((name) => name.endsWith(".ptxas.txt"));
+  mkdirSync(join(app, "ptxas"));
+  for (const name of names) {
+    const text = execFileSync("c++filt", { input: readFileSync(join(folder, name)) });
+    writeFileSync(join(app, "ptxas", name), text);
+  }
+}
+
 /** The programs of the published repository; its pictures and tables are not read. @param {string} folder */
 function copyReference(folder) {
   cpSync(folder, join(app, "reference"), {
@@ -102,6 +113,7 @@ async function main() {
   for (const name of binaries) {
     copy(join(root, "build/native/Release", name), join("prebuilds/linux-x64", name));
   }
+  copyKernelReports();
   if (flags.reference !== undefined) copyReference(flags.reference);
   const archive = join(kept, "app.tar.xz");
   compress(app, archive);

@@ -17,9 +17,9 @@ export MEDCOSS_GPU_DEVICE=cuda
 budget=${MEDCOSS_GPU_SECONDS:-480}
 
 # With their limits in seconds.
-together=(facts golden precision kmeans losses graph stages compile sanitizer)
+together=(facts kernels golden precision kmeans losses graph stages compile sanitizer)
 alone=(ops memory kmeans-speed bench timeline)
-declare -A limits=([facts]=120 [golden]=120 [precision]=120 [kmeans]=120 [losses]=180 [graph]=120 [stages]=120
+declare -A limits=([facts]=120 [kernels]=20 [golden]=120 [precision]=120 [kmeans]=120 [losses]=180 [graph]=120 [stages]=120
   [compile]=200 [sanitizer]=180 [ops]=60 [memory]=40 [kmeans-speed]=120 [bench]=600 [timeline]=100)
 
 slowness=1

@@ -25,25 +25,15 @@ interface Kernel {
   registers: number;
   shared: number;
 }
-
-function kernelsOf(name: string): Kernel[] {
-  const text = readFileSync(join(reports, `${name}.ptxas.txt`), "utf8");
-  const parts = text.split("Compiling entry function").slice(1);
-  return parts.map((part) => {
-    const number = (pattern: RegExp) => Number(pattern.exec(part)?.[1] ?? 0);
-    return {
-      target: /for 'sm_(\w+)'/.exec(part)?.[1] ?? "",
-      spilled: number(/(\d+) bytes spill stores/) + number(/(\d+) bytes spill loads/),
-      registers: number(/Used (\d+) registers/),
-      shared: number(/(\d+) bytes smem/),
-    };
-  });
+interface Ptxas {
+  kernelsIn(text: string): Kernel[];
 }
 
 t.test("kernels are within every target's limits, and spill nothing", { skip }, async (t) => {
+  const { kernelsIn }: Ptxas = await import(join(root, "scripts/gpu/ptxas.mjs"));
   t.ok(kernels.length > 0 && targets.length > 0);
   for (const name of kernels) {
-    const found = kernelsOf(name);
+    const found = kernelsIn(readFileSync(join(reports, `${name}.ptxas.txt`), "utf8"));
     for (const target of targets) {
       t.ok(
         found.some((kernel) => kernel.target === target),

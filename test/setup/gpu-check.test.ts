@@ -14,6 +14,10 @@ interface Refusals {
   refusalsIn(report: string): { leftOut: Set<string>; refused: Refusal[] };
 }
 
+interface Ptxas {
+  kernelsIn(text: string): Array<{ kernel: string }>;
+  plainName(kernel: string): string;
+}
 interface Races {
   kernel: string;
   places: number;
@@ -92,6 +96,31 @@ t.test("races are counted by kernel, ours apart from those of libraries", async 
   );
   t.same(clean, { summary: "ERROR SUMMARY: 0 errors", told: 0, ours: [], theirs: [] });
   t.ok(Number.isNaN(sanitizerFindings("").told));
+});
+
+t.test("kernels' names are told without namespaces and arguments", async (t) => {
+  const { kernelsIn, plainName }: Ptxas = await load("ptxas.mjs");
+  const space = "medcoss::cuda::(anonymous namespace)::";
+  const text = `ptxas info    : 0 bytes gmem
+ptxas info    : Compiling entry function 'void ${space}norm_gradients<float, (${space}Branch)2>(medcoss::cuda::NormBackward<float>, medcoss::cuda::RowCut)' for 'sm_90a'
+ptxas info    : Function properties for norm_gradients
+    0 bytes stack frame, 4 bytes spill stores, 8 bytes spill loads
+ptxas info    : Used 79 registers, used 1 barriers, 29248 bytes smem, 504 bytes cmem[0]
+ptxas info    : Compiling entry function 'void medcoss::cuda::walk_columns<1, ${space}Sums<float, 1> >(${space}Sums<float, 1>)' for 'sm_100'
+    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads
+ptxas info    : Used 32 registers, used 0 barriers, 464 bytes cmem[0]
+`;
+  const found = kernelsIn(text).map((one) => ({ ...one, kernel: plainName(one.kernel) }));
+  t.same(found, [
+    {
+      ...{ kernel: "norm_gradients<float, 2>", target: "90a" },
+      ...{ registers: 79, shared: 29248, spilled: 12 },
+    },
+    {
+      ...{ kernel: "walk_columns<1, Sums<float, 1>>", target: "100" },
+      ...{ registers: 32, shared: 0, spilled: 0 },
+    },
+  ]);
 });
 
 t.test("a part without time says so and is no failure", (t) => {
