@@ -123,6 +123,12 @@ export const registry = {
     remedy: "Check the path.",
     exit: 2,
   },
+  E_SPLIT: {
+    message: "Of {files}, {tables} names none: it names {named}, and a file there is {file}",
+    remedy:
+      "Name files by their path from the table's folder (docs/your-data.md), or leave out --split-column.",
+    exit: 2,
+  },
   E_TOKENIZER: {
     message: "The tokenizer {path} cannot be used: {problem}",
     remedy: "Give a tokenizer.json or vocab.txt of WordPiece.",
@@ -170,13 +176,13 @@ export const registry = {
     exit: 1,
   },
   E_FILES_REJECTED: {
-    message: "{count} files were rejected",
+    message: "{rejected}",
     remedy: "See {path}; without --strict they are left out.",
     exit: 1,
   },
   E_TABLE_COLUMN: {
     message: "The table has no column {column}; it has {present}",
-    remedy: "Name the column with --set.",
+    remedy: "Name the column, for example --set columns.text=NAME.",
     exit: 1,
   },
   // Checkpoints and runs

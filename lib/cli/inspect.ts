@@ -42,8 +42,9 @@ function printCheckpoint(found: CheckpointDescription): void {
 function progressOf({ running }: RunDescription): string {
   if (!running) return "not finished";
   const { modality, step, checkpoint, last } = running;
+  const at = last && last.step !== step ? ` at step ${last.step}` : "";
   const loss =
-    last?.loss == null ? "" : `, loss ${last.loss.toPrecision(4)} in epoch ${last.epoch}`;
+    last?.loss == null ? "" : `, loss ${last.loss.toPrecision(4)}${at} in epoch ${last.epoch}`;
   return `not finished: ${modality} after ${step} steps${loss}; --resume goes on from ${checkpoint}`;
 }
 

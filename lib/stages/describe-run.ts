@@ -10,7 +10,7 @@ import { differences, modelName } from "../config/resolve.js";
 import { fileDigest } from "../data/shard.js";
 import { MedcossError } from "../errors.js";
 import { METRICS_FILE } from "../metrics/recorder.js";
-import { readRows } from "../metrics/rows.js";
+import { readRows, rowsUpTo } from "../metrics/rows.js";
 import { readBuffer } from "../replay/buffer-file.js";
 import { checkpointsIn, readState, type SavedCheckpoint, verifyCheckpoint } from "./checkpoint.js";
 import { FINAL, isFinished, readSummary, recordedConfig, stageFolder } from "./run-folder.js";
@@ -23,7 +23,7 @@ export interface RunningStage {
   step: number;
   /** Folder of that checkpoint, relative to the run folder. */
   checkpoint: string;
-  /** The last row that it logged. */
+  /** The last row that its checkpoint holds; later ones of a run that was killed are lost. */
   last?: MetricRow;
 }
 
@@ -68,8 +68,9 @@ async function runningStage(
   const [latest] = await checkpointsIn(join(path, folder));
   if (!latest) return undefined;
   const rows = await readRows(join(path, METRICS_FILE));
-  const last = rows.findLast((row) => row.stage === stage && row.kind !== "validation");
   const { step } = latest.state;
+  const kept = rowsUpTo(rows, stage, step);
+  const last = kept.findLast((row) => row.stage === stage && row.kind !== "validation");
   return { modality, step, checkpoint: relative(path, latest.path), last };
 }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
 import type { PackSource } from "../../lib/config/pack.js";
@@ -34,18 +34,33 @@ t.test("few cases: none aside, with a warning; strict fails; nothing usable fail
   t.match(result.warnings, [/1 case, so/]);
   writeFileSync(join(few, "b.png"), "x");
   const strict = pack({ out: join(folder, "s-few"), sources, ...small, strict: true });
-  await t.rejects(strict, { code: "E_FILES_REJECTED" });
+  await t.rejects(strict, {
+    code: "E_FILES_REJECTED",
+    message: /^1 file rejected \(E_FILE_FORMAT: Not a JPEG, PNG or TIFF file .+\)$/,
+  });
   const none = pack({
     out: join(folder, "s-none"),
     sources: [{ ...xray, path: join(few, "b.png") }],
     ...small,
   });
   const listed = join(folder, "s-none", "rejected.jsonl");
+  const format = "Not a JPEG, PNG or TIFF file that can be decoded";
+  const reason = `E_FILE_FORMAT: ${format}: Input file contains unsupported image format`;
   await t.rejects(none, {
     code: "E_NO_DATA",
-    message: `No usable data in ${join(few, "b.png")}: 1 file rejected, see ${listed}`,
+    message: `No usable data in ${join(few, "b.png")}: 1 file rejected (${reason}), see ${listed}`,
   });
   t.same(readdirSync(join(folder, "s-none")), ["rejected.jsonl"]);
+  const other = join(folder, "other");
+  mkdirSync(other);
+  writeFileSync(join(other, "german.csv"), "id,befund\n1,unauffällig\n");
+  writeFileSync(join(other, "empty.csv"), "");
+  writeFileSync(join(other, "french.csv"), "id,avis\n1,normal\n");
+  const out = join(folder, "s-other");
+  await t.rejects(pack({ out, sources: [{ ...report, path: other }], ...small }), {
+    code: "E_NO_DATA",
+    message: `No usable data in ${other}: 3 files rejected (1 E_FILE_CONTENT, 2 E_TABLE_COLUMN), see ${join(out, "rejected.jsonl")}`,
+  });
 });
 
 t.test("where nothing is packed the inputs are named and nothing new is left", async (t) => {
@@ -91,6 +106,53 @@ t.test("a split column decides; test cases stay out", async (t) => {
   const odd = pack({ out: join(folder, "s-odd"), sources, ...small, splitColumn: "side" });
   await t.rejects(odd, { code: "E_CONFIG", message: /sometimes/ });
 });
+
+t.test("a table names files from its own folder, from the given one, or by name", async (t) => {
+  const data = join(folder, "above");
+  mkdirSync(join(data, "images", "deep"), { recursive: true });
+  const names = ["0.png", "1.png", "2_image.png", "deep/0.png", "deep/4.png", "deep/5.png"];
+  for (const [i, name] of names.entries()) await writeImage(join(data, "images", name), i);
+  const rows = [
+    ["images/0.png", "val"],
+    ["./images\\1.png", "train"],
+    ["images/2", "val"],
+    [join(data, "images/deep/0.png"), "test"],
+    ["deep/4.png", "val"],
+    ["5", "test"],
+  ];
+  const table = ["path,side", ...rows.map((row) => row.join(",")), ""].join("\n");
+  writeFileSync(join(data, "labels.csv"), table);
+  const sources = [{ ...xray, path: join(data, "images") }];
+  const out = join(folder, "s-above");
+  const { modalities, warnings } = await pack({ out, sources, ...small, splitColumn: "side" });
+  t.match(modalities, [{ train: 1, validation: 3, skipped: { "test split": 2 } }]);
+  t.same(warnings, []);
+  t.same(await readStore(out, "xray", "validation"), [[0], [2], [4]]);
+});
+
+t.test(
+  "a table that names none of the files is an error, before anything is written",
+  async (t) => {
+    const data = join(folder, "mismatch");
+    for (const name of ["good", "bad"]) mkdirSync(join(data, name), { recursive: true });
+    await writeImage(join(data, "good", "0.png"), 0);
+    await writeImage(join(data, "bad", "1.png"), 1);
+    writeFileSync(join(data, "labels.csv"), "path,side\ngood/0.png,train\n");
+    const bad = { ...xray, modality: "bad", path: join(data, "bad") };
+    const sources = [{ ...xray, path: join(data, "good") }, bad];
+    const out = join(folder, "s-mismatch");
+    await t.rejects(pack({ out, sources, ...small, splitColumn: "side" }), {
+      code: "E_SPLIT",
+      message: `Of 1 file of bad, ${join(data, "labels.csv")} names none: it names good/0.png, and a file there is bad/1.png`,
+    });
+    t.notOk(existsSync(out));
+    writeFileSync(join(data, "labels.csv"), "picture,side\ngood/0.png,train\n");
+    await t.rejects(pack({ out, sources, ...small, splitColumn: "side" }), {
+      code: "E_SPLIT",
+      message: /names nothing by a column such as path or case, and a file there is good\/0\.png/,
+    });
+  },
+);
 
 t.test(
   "refused: unknown source, other preprocessing, other tokenizer, mixed recipes",

@@ -1,6 +1,7 @@
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
+import { readRows } from "../../lib/metrics/rows.js";
 import { describeRun } from "../../lib/stages/describe-run.js";
 import { pretrain } from "../../lib/stages/pretrain.js";
 import { microStore, microTraining } from "../helpers/micro.js";
@@ -79,4 +80,21 @@ t.test("a run that is not finished tells how far it is", async (t) => {
   });
   rmSync(join(stopped, "stages/01-xray/checkpoint"), { recursive: true });
   t.match(await describeRun(stopped, true), { running: undefined, verified: false });
+});
+
+t.test("the loss of a run that was killed is that of its checkpoint", async (t) => {
+  const killed = join(folder, "killed");
+  cpSync(out, killed, { recursive: true });
+  rmSync(join(killed, "final"), { recursive: true });
+  rmSync(join(killed, "stages/02-ct/summary.json"));
+  rmSync(join(killed, "stages/02-ct/checkpoint"), { recursive: true });
+  const rows = await readRows(join(killed, "metrics.jsonl"));
+  const ct = rows.filter(({ stage, kind }) => stage === 2 && kind !== "validation");
+  t.equal(ct.at(-1)?.step, 6);
+  const { running } = await describeRun(killed, false);
+  t.match(running, { step: 3, checkpoint: "stages/02-ct/checkpoint.previous" });
+  t.same(
+    running?.last,
+    ct.find(({ step }) => step === 3),
+  );
 });

@@ -18,6 +18,8 @@ export interface FoundFile {
   size: number;
   /** Files of a series, where this stands for one. */
   slices?: string[];
+  /** The folder of a series, from the root; empty for the root. */
+  folder?: string;
 }
 
 export interface FindResult {

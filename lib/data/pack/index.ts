@@ -7,61 +7,34 @@
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
-import {
-  type PackConfig,
-  type PackSource,
-  type Recipe,
-  type ResolvedPack,
-  recipeKinds,
-} from "../../config/pack.js";
+import type { PackConfig, PackSource, ResolvedPack } from "../../config/pack.js";
 import { resolvePack } from "../../config/pack-presets.js";
 import { MedcossError } from "../../errors.js";
 import { writing } from "../../files.js";
-import { counted } from "../../format.js";
 import { lockFolder } from "../../lock.js";
-import { parameters, parametersDigest, recordFormat } from "../preprocess/recipes.js";
 import { openStore } from "../store.js";
+import { emptyIndex, readIndex, type StoreIndex } from "../store-index.js";
 import {
-  emptyIndex,
-  type ModalityEntry,
-  readIndex,
-  type StoreIndex,
-  writeIndex,
-} from "../store-index.js";
-import { caseKey } from "./case-key.js";
-import { gatherInputs } from "./inputs.js";
-import { ModalityWriter } from "./modality-writer.js";
+  type GatheredModality,
+  gatherModality,
+  type PackedInputs,
+  packGathered,
+  type Run,
+  WORK_FOLDER,
+} from "./gathered.js";
 import { nothingPacked, removeIfEmpty, takeBack } from "./nothing.js";
-import { packModality } from "./pack-modality.js";
 import { DecoderPool } from "./pool.js";
-import type { Settings } from "./protocol.js";
 import {
   byCode,
   type PackedModality,
   type PackHooks,
   type PackResult,
   REJECTED_FILE,
-  Tally,
-  writeRejected,
+  whyRejected,
 } from "./report.js";
-import { readKnown } from "./sources.js";
-import { whyNoneAside } from "./split.js";
 import { settleTokenizer } from "./store-tokenizer.js";
 
 export type { PackedModality, PackHooks, PackProgress, PackResult, Rejected } from "./report.js";
-
-const WORK = ".work";
-
-interface Run {
-  store: string;
-  config: ResolvedPack;
-  index: StoreIndex;
-  settings: Settings;
-  pool: DecoderPool;
-  workers: number;
-  hooks: PackHooks;
-  warnings: string[];
-}
 
 async function openIndex(store: string): Promise<StoreIndex> {
   try {
@@ -74,14 +47,14 @@ async function openIndex(store: string): Promise<StoreIndex> {
 
 /** Removes what an interrupted run left. */
 async function clean(store: string): Promise<void> {
-  await rm(join(store, WORK), { recursive: true, force: true });
+  await rm(join(store, WORK_FOLDER), { recursive: true, force: true });
   for (const folder of await readdir(store, { withFileTypes: true })) {
     if (!folder.isDirectory()) continue;
     for (const name of await readdir(join(store, folder.name))) {
       if (name.endsWith(".partial")) await rm(join(store, folder.name, name), { force: true });
     }
   }
-  await mkdir(join(store, WORK), { recursive: true });
+  await mkdir(join(store, WORK_FOLDER), { recursive: true });
 }
 
 /** The sources of each modality, in the order of first mention. */
@@ -98,113 +71,7 @@ function groupSources(sources: readonly PackSource[]): Map<string, PackSource[]>
   return groups;
 }
 
-/** The modality's entry in the index; throws E_CONFIG where the store was packed in another way. */
-function settleEntry(run: Run, modality: string, recipe: Recipe): ModalityEntry {
-  const { preprocessing } = run.config;
-  const values = parameters(recipe, preprocessing, run.index.tokenizer?.digest);
-  const digest = parametersDigest(values);
-  const before = run.index.modalities[modality];
-  if (before && before.preprocessingDigest !== digest) {
-    const problem = `differs from the preprocessing of ${modality} in the store; pack into another folder`;
-    throw new MedcossError("E_CONFIG", { field: `preprocessing.${recipe}`, problem });
-  }
-  return (
-    before ?? {
-      kind: recipeKinds[recipe],
-      record: recordFormat(recipe, preprocessing),
-      preprocessing: values,
-      preprocessingDigest: digest,
-      roots: [],
-      shards: [],
-    }
-  );
-}
-
-function warn(run: Run, modality: string, writer: ModalityWriter, { annotated }: Tally): void {
-  if (annotated > 0) {
-    run.warnings.push(
-      `${modality}: ${counted(annotated, "file")} with text in the pixels (BurnedInAnnotation)`,
-    );
-  }
-  const { splitColumn, validation } = run.config;
-  const wanted = splitColumn === undefined && validation.share > 0;
-  if (wanted && writer.cases > 0 && writer.aside === 0) {
-    const why = whyNoneAside(writer.cases, validation);
-    run.warnings.push(
-      `${modality}: ${counted(writer.cases, "case")}, so none is put aside for validation (${why})`,
-    );
-  }
-  if (writer.conflicts.size > 0) {
-    run.warnings.push(
-      `${modality}: ${counted(writer.conflicts.size, "case")} on both sides of the split, for training`,
-    );
-  }
-}
-
-async function packOne(
-  run: Run,
-  modality: string,
-  sources: PackSource[],
-): Promise<{ tally: Tally; added: number; files: number }> {
-  const { store, config, index, settings, pool, workers, hooks } = run;
-  const { recipe } = sources[0] as PackSource;
-  const entry = settleEntry(run, modality, recipe);
-  const folder = join(store, modality);
-  await writing(folder, () => mkdir(folder, { recursive: true }));
-  const known = await readKnown(folder, entry);
-  const secret = () => caseKey(store, config.caseKey);
-  const tools = { scan: pool.scan, secret };
-  const inputs = await gatherInputs(sources, config, known, entry.roots, tools);
-  if (inputs.unnamed > 0) {
-    const files = counted(inputs.unnamed, "file");
-    run.warnings.push(`${modality}: ${files} not named by ${config.splitColumn}, for training`);
-  }
-  const tally = new Tally();
-  for (const [reason, count] of inputs.skipped) tally.skip(reason, count);
-  for (const { source, problem } of inputs.problems) {
-    const { code, message } = new MedcossError("E_FILE_UNREADABLE", { problem });
-    tally.reject({ path: source, code, reason: message });
-  }
-  const writer = new ModalityWriter(folder, entry, known, config);
-  const visited = new Set(inputs.files.map(({ source }) => source));
-  for (const { source } of inputs.problems) visited.add(source);
-  const commit = async () => {
-    await writer.commit();
-    entry.roots = inputs.roots;
-    if (entry.shards.length > 0) index.modalities[modality] = entry;
-    await writeIndex(store, index);
-    await writeRejected(store, modality, visited, tally.rejected);
-  };
-  const onProgress = () =>
-    hooks.onProgress?.({
-      modality,
-      done: tally.done,
-      files: inputs.files.length,
-      records: writer.added,
-      rejected: tally.rejected.length,
-      recordsPerSecond: writer.added / tally.seconds,
-    });
-  const { signal } = hooks;
-  const work = join(store, WORK);
-  try {
-    await packModality({
-      ...{ modality, recipe, config, settings, entry, inputs, known, writer, pool, workers },
-      ...{ work, tally, signal, secret, onProgress, commit },
-    });
-    await commit();
-  } catch (error) {
-    await writer.abandon();
-    throw error;
-  }
-  tally.stop();
-  warn(run, modality, writer, tally);
-  return { tally, added: writer.added, files: inputs.files.length };
-}
-
-async function summarise(
-  run: Run,
-  packed: Map<string, { tally: Tally; added: number; files: number }>,
-): Promise<PackResult> {
+async function summarise(run: Run, packed: Map<string, PackedInputs>): Promise<PackResult> {
   await using store = await openStore(run.store);
   const modalities: PackedModality[] = [...packed].map(([modality, { tally, added, files }]) => {
     const info = store.modalities.includes(modality) ? store.info(modality) : undefined;
@@ -228,21 +95,33 @@ async function summarise(
     const tallies = [...packed.values()].map(({ tally }) => tally);
     throw nothingPacked(run.store, run.config.sources, tallies);
   }
-  const rejected = byCode([...packed.values()].flatMap(({ tally }) => tally.rejected));
-  return { out: run.store, modalities, rejected, warnings: run.warnings };
+  const rejected = [...packed.values()].flatMap(({ tally }) => tally.rejected);
+  if (run.config.strict && rejected.length > 0) {
+    const path = join(run.store, REJECTED_FILE);
+    throw new MedcossError("E_FILES_REJECTED", { rejected: whyRejected(rejected), path });
+  }
+  return { out: run.store, modalities, rejected: byCode(rejected), warnings: run.warnings };
 }
 
 async function runAll(run: Run, groups: Map<string, PackSource[]>): Promise<PackResult> {
-  const packed = new Map<string, { tally: Tally; added: number; files: number }>();
+  const packed = new Map<string, PackedInputs>();
+  const goOn = () => {
+    if (run.hooks.signal?.aborted) throw new MedcossError("E_INTERRUPTED", { path: run.store });
+  };
   try {
     await clean(run.store);
+    const gathered: GatheredModality[] = [];
     for (const [modality, sources] of groups) {
-      packed.set(modality, await packOne(run, modality, sources));
-      if (run.hooks.signal?.aborted) throw new MedcossError("E_INTERRUPTED", { path: run.store });
+      gathered.push(await gatherModality(run, modality, sources));
+      goOn();
+    }
+    for (const each of gathered) {
+      packed.set(each.modality, await packGathered(run, each));
+      goOn();
     }
   } finally {
     await run.pool.close();
-    await rm(join(run.store, WORK), { recursive: true, force: true });
+    await rm(join(run.store, WORK_FOLDER), { recursive: true, force: true });
   }
   return summarise(run, packed);
 }
@@ -262,12 +141,7 @@ async function packInto(
   const workers = config.workers ?? availableParallelism();
   const pool = new DecoderPool(workers, limits);
   const run = { store, config, index, settings, pool, workers, hooks, warnings: [] };
-  const result = await runAll(run, groups);
-  const count = Object.values(result.rejected).reduce((a, b) => a + b, 0);
-  if (config.strict && count > 0) {
-    throw new MedcossError("E_FILES_REJECTED", { count, path: join(store, REJECTED_FILE) });
-  }
-  return result;
+  return runAll(run, groups);
 }
 
 /**
@@ -275,7 +149,7 @@ async function packInto(
  *
  * A bad file costs that file and is listed in `rejected.jsonl`; with `strict` there must be none.
  *
- * @throws MedcossError E_CONFIG, E_SOURCE_MISSING, E_RUN_LOCKED, E_TOKENIZER, E_STORE_VERSION, E_STORE_CORRUPT, E_NO_DATA,
+ * @throws MedcossError E_CONFIG, E_SOURCE_MISSING, E_SPLIT, E_RUN_LOCKED, E_TOKENIZER, E_STORE_VERSION, E_STORE_CORRUPT, E_NO_DATA,
  *   E_FILES_REJECTED, E_DISK_FULL, E_INTERRUPTED
  */
 export async function pack(input: PackConfig, hooks: PackHooks = {}): Promise<PackResult> {

@@ -5,14 +5,15 @@
  * moved as a whole keeps its name.
  */
 import { realpath } from "node:fs/promises";
-import { basename, dirname, resolve } from "node:path";
+import { basename } from "node:path";
+import type { InputKind } from "../../batch.js";
 import { type PackSource, type ResolvedPack, recipeKinds } from "../../config/pack.js";
-import { MedcossError } from "../../errors.js";
 import type { ModalityEntry } from "../store-index.js";
 import { type FindResult, findFiles } from "./find.js";
-import { groupSeries, type Scan, seriesFolder } from "./series.js";
+import { groupSeries, type Scan } from "./series.js";
 import { hashName, type Known } from "./sources.js";
-import { caseOf, readSplitTables, type Side } from "./split.js";
+import { caseOf, type Side } from "./split.js";
+import { countUnnamed, SplitTable } from "./split-table.js";
 
 export interface InputFile {
   path: string;
@@ -88,18 +89,6 @@ async function rootName(
   return name;
 }
 
-async function splitLookup(found: FindResult, config: ResolvedPack) {
-  const { splitColumn } = config;
-  if (splitColumn === undefined) return undefined;
-  const folders = [found.root, dirname(resolve(found.root))];
-  for (const folder of folders) {
-    const lookup = await readSplitTables(folder, splitColumn, config);
-    if (lookup) return lookup;
-  }
-  const problem = `no table beside the files of ${found.root} has the column ${splitColumn}`;
-  throw new MedcossError("E_CONFIG", { field: "splitColumn", problem });
-}
-
 function caseName(relative: string, pattern: RegExp | undefined, config: ResolvedPack): string {
   const plain = withoutNumbers(caseOf(relative, pattern));
   return config.hashPaths ? hashName(plain) : plain;
@@ -124,7 +113,45 @@ async function findInputs(
   return recipeKinds[recipe] === "volume3d" ? groupSeries(found, scan, secret) : found;
 }
 
-/** All files of the sources of one modality, in order; throws E_SOURCE_MISSING. */
+/** Where the sources of one modality are gathered. */
+interface Gathering {
+  config: ResolvedPack;
+  inputs: Inputs;
+  seen: Set<string>;
+  tables: SplitTable[];
+}
+
+/** Adds what was found in a folder that the store knows as `root`. */
+async function addFound(
+  { config, inputs, seen, tables }: Gathering,
+  root: string,
+  found: FindResult,
+  kind: InputKind,
+): Promise<void> {
+  const { splitColumn, casePattern } = config;
+  const pattern = casePattern === undefined ? undefined : new RegExp(casePattern);
+  const inTable = kind !== "text" && splitColumn !== undefined;
+  const table = inTable ? await SplitTable.find(found.root, splitColumn, config) : undefined;
+  if (table) tables.push(table);
+  for (const [reason, by] of found.skipped) count(inputs.skipped, reason, by);
+  for (const { relative, problem } of found.problems) {
+    inputs.problems.push({ source: sourceName(root, relative, config), problem });
+  }
+  for (const { path, relative, size, slices, folder } of found.files) {
+    const source = sourceName(root, relative, config);
+    const side = table?.sideOf(folder ?? relative);
+    if (seen.has(source)) count(inputs.skipped, "given twice");
+    else if (side === "test") count(inputs.skipped, "test split");
+    else {
+      const name = caseName(relative, pattern, config);
+      const input = { path, source, size, case: name, slices };
+      inputs.files.push(side ? { ...input, side } : input);
+    }
+    seen.add(source);
+  }
+}
+
+/** All files of the sources of one modality, in order; throws E_SOURCE_MISSING, E_CONFIG and E_SPLIT. */
 export async function gatherInputs(
   sources: readonly PackSource[],
   config: ResolvedPack,
@@ -133,33 +160,14 @@ export async function gatherInputs(
   tools: SeriesTools,
 ): Promise<Inputs> {
   const inputs = noInputs(structuredClone(oldRoots));
-  const pattern = config.casePattern === undefined ? undefined : new RegExp(config.casePattern);
-  const seen = new Set<string>();
+  const gathering: Gathering = { config, inputs, seen: new Set(), tables: [] };
   const taken = new Set<string>();
   for (const given of sources) {
-    const kind = recipeKinds[given.recipe];
     const found = await findInputs(given, config, tools);
     const root = await rootName(found, inputs.roots, taken, known, config);
     taken.add(root);
-    const sideOfFile = kind === "text" ? undefined : await splitLookup(found, config);
-    for (const [reason, by] of found.skipped) count(inputs.skipped, reason, by);
-    for (const { relative, problem } of found.problems) {
-      inputs.problems.push({ source: sourceName(root, relative, config), problem });
-    }
-    for (const { path, relative, size, slices } of found.files) {
-      const source = sourceName(root, relative, config);
-      const named = sideOfFile?.(slices ? seriesFolder(relative) : relative);
-      if (sideOfFile && !named) inputs.unnamed++;
-      const side = named ?? (sideOfFile && "train");
-      if (seen.has(source)) count(inputs.skipped, "given twice");
-      else if (side === "test") count(inputs.skipped, "test split");
-      else {
-        const name = caseName(relative, pattern, config);
-        const input = { path, source, size, case: name, slices };
-        inputs.files.push(side ? { ...input, side } : input);
-      }
-      seen.add(source);
-    }
+    await addFound(gathering, root, found, recipeKinds[given.recipe]);
   }
+  inputs.unnamed = countUnnamed((sources[0] as PackSource).modality, gathering.tables);
   return inputs;
 }

@@ -10,7 +10,7 @@ import { MedcossError } from "../../errors.js";
 import { counted } from "../../format.js";
 import { indexPath, readIndex } from "../store-index.js";
 import { CASE_KEY_FILE } from "./case-key.js";
-import { REJECTED_FILE, type Tally } from "./report.js";
+import { REJECTED_FILE, type Tally, whyRejected } from "./report.js";
 import { TOKENIZER } from "./store-tokenizer.js";
 
 /** E_NO_DATA with the inputs that were searched and what became of their files. */
@@ -20,11 +20,11 @@ export function nothingPacked(
   tallies: readonly Tally[],
 ): MedcossError {
   const inputs = sources.map(({ path }) => path).join(", ");
-  const rejected = tallies.reduce((sum, tally) => sum + tally.rejected.length, 0);
+  const rejected = tallies.flatMap((tally) => tally.rejected);
   const skipped = tallies.flatMap((tally) => [...tally.skipped]);
   const reasons = skipped.map(([reason, count]) => `${counted(count, "file")} skipped (${reason})`);
-  if (rejected > 0) {
-    reasons.push(`${counted(rejected, "file")} rejected, see ${join(store, REJECTED_FILE)}`);
+  if (rejected.length > 0) {
+    reasons.push(`${whyRejected(rejected)}, see ${join(store, REJECTED_FILE)}`);
   }
   const problem = reasons.join(", ") || "no files there";
   return new MedcossError("E_NO_DATA", { inputs, problem });

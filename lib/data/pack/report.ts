@@ -5,6 +5,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ErrorCode } from "../../errors.js";
 import { replaceFile } from "../../files.js";
+import { counted } from "../../format.js";
 
 /** The store's list of files that could not be packed. */
 export const REJECTED_FILE = "rejected.jsonl";
@@ -94,6 +95,14 @@ export function byCode(rejected: readonly Rejected[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { code } of rejected) counts[code] = (counts[code] ?? 0) + 1;
   return counts;
+}
+
+/** `1 file rejected (CODE: reason)`, or how many and how many by code. */
+export function whyRejected(rejected: readonly Rejected[]): string {
+  const [first] = rejected;
+  const codes = Object.entries(byCode(rejected)).map(([code, count]) => `${count} ${code}`);
+  const why = first && rejected.length === 1 ? `${first.code}: ${first.reason}` : codes.join(", ");
+  return `${counted(rejected.length, "file")} rejected (${why})`;
 }
 
 interface Line extends Rejected {

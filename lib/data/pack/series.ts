@@ -29,11 +29,6 @@ function commonFolder(files: readonly FoundFile[]): string {
   return common === "." ? "" : common;
 }
 
-/** The folder in the name of a series. */
-export function seriesFolder(relative: string): string {
-  return relative.replace(/#[0-9a-f]{8}$/, "");
-}
-
 /** `folder#0a1b2c3d`: where the series is, and a digest that tells it from others there. */
 function seriesFile({ key, files }: Series, secret: string): FoundFile {
   const folder = commonFolder(files);
@@ -43,6 +38,7 @@ function seriesFile({ key, files }: Series, secret: string): FoundFile {
     relative: folder === "" ? `series#${digest}` : `${folder}#${digest}`,
     size: files.reduce((sum, { size }) => sum + size, 0),
     slices: files.map(({ path }) => path),
+    folder,
   };
 }
 

@@ -3,13 +3,9 @@
  *
  * Invariant: a case is on one side with all its records, and stays on the side where an earlier run put it.
  */
-import { readdir } from "node:fs/promises";
-import { basename, join } from "node:path";
 import type { ResolvedPack } from "../../config/pack.js";
 import { MedcossError } from "../../errors.js";
-import { csv } from "../formats/csv.js";
-import type { DecodeOptions } from "../formats/types.js";
-import { stemOf, withoutEnding } from "./find.js";
+import { withoutEnding } from "./find.js";
 import { hashName } from "./sources.js";
 
 export type Side = "train" | "validation" | "test";
@@ -33,56 +29,13 @@ export function sideOf(value: string, column: string): Side {
   throw new MedcossError("E_CONFIG", { field: "splitColumn", problem });
 }
 
-const IDENTITIES =
-  /^(path|file|file_?name|image|image_path|name|id|uid|case|case_id|dicom_id|(patient|subject|study)(_id)?)$/i;
-const IMAGE_SUFFIX = /_(image|img)$/i;
+/** What ends the names of images beside labels. */
+export const IMAGE_SUFFIX = /_(image|img)$/i;
 
 /** The case of a file: its path from the root, without ending and `_image`. */
 export function caseOf(relative: string, pattern: RegExp | undefined): string {
   const found = pattern?.exec(relative);
   return found?.[1] ?? found?.[0] ?? withoutEnding(relative).replace(IMAGE_SUFFIX, "");
-}
-
-/** Looks up files by path, name or stem in the tables of their root. */
-export type SplitTable = (relative: string) => Side | undefined;
-
-/** The split tables of a folder; undefined where none has the column. */
-export async function readSplitTables(
-  root: string,
-  column: string,
-  options: DecodeOptions,
-): Promise<SplitTable | undefined> {
-  const names = (await readdir(root)).filter((name) =>
-    csv.endings.some((end) => name.endsWith(end)),
-  );
-  const byName = new Map<string, Side>();
-  let found = false;
-  for (const name of names) {
-    const table = await csv.decode(join(root, name), options);
-    if (!table.columns.includes(column)) continue;
-    found = true;
-    const keys = table.columns.filter((key) => IDENTITIES.test(key));
-    for await (const row of table.rows()) {
-      const side = sideOf(row[column] ?? "", column);
-      for (const key of keys) byName.set(row[key] as string, side);
-    }
-  }
-  if (!found) return undefined;
-  return (relative) => {
-    const stem = stemOf(relative);
-    const tried = [
-      relative,
-      basename(relative),
-      withoutEnding(relative),
-      stem,
-      stem.replace(IMAGE_SUFFIX, ""),
-    ];
-    for (const name of tried) {
-      const side = byName.get(name);
-      if (side) return side;
-    }
-    return undefined;
-  };
 }
 
 export interface CaseInfo {
