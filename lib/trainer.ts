@@ -80,11 +80,11 @@ export interface TrainerConfig {
 /** The native options that a configuration stands for. */
 function resolve(config: TrainerConfig): NativeTrainerOptions {
   const preset = config.preset ?? presets.corrected();
-  const { beta1, beta2, epsilon, weightDecay } = preset.optimizer;
+  const { beta1, beta2, epsilon, weightDecay, maxGradientNorm } = preset.optimizer;
   return {
     size: { vocabulary: DEFAULT_VOCABULARY, ...config.size },
     behaviour: nativeBehaviour(preset, config.recompute),
-    optimizer: { beta1, beta2, epsilon, weightDecay },
+    optimizer: { beta1, beta2, epsilon, weightDecay, maxGradientNorm },
     device: config.device ?? "cpu",
     graphs: config.graphs ?? true,
     precision: config.precision ?? "fp32",

@@ -1,7 +1,8 @@
 /**
  * The options in which the presets differ, and the constants of the method beside them.
  *
- * Invariant: no defaults here; a preset names every option. The descriptions are the documentation.
+ * Invariant: no defaults here; a preset names every option but those that may be absent. The descriptions are the
+ * documentation.
  */
 import { z } from "zod";
 
@@ -84,6 +85,13 @@ const optimizer = z.strictObject({
     .number()
     .min(0)
     .describe("Weight decay of matrices and tables; vectors and biases have none."),
+  maxGradientNorm: z
+    .number()
+    .positive()
+    .optional()
+    .describe(
+      "Gradients whose norm, of all together, is larger are scaled down to it before AdamW sees them; by default none are.",
+    ),
 });
 
 const images = z.strictObject({

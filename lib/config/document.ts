@@ -75,11 +75,12 @@ export function fieldTable(): string {
 
 /** Options of the presets with both presets' values. */
 export function presetTable(): string {
+  const preset = (value: unknown) => (value === undefined ? "none" : code(value));
   const [published, corrected] = [presets.published(), presets.corrected()];
   const rows = fieldsOf(jsonOf(behaviourSchema), "").map(({ name, text }) => [
     code(name),
-    code(valueAt(published, name)),
-    code(valueAt(corrected, name)),
+    preset(valueAt(published, name)),
+    preset(valueAt(corrected, name)),
     text,
   ]);
   return table(["option", "published", "corrected", "meaning"], rows);

@@ -67,6 +67,8 @@ export interface NativeOptimizer {
   beta2: number;
   epsilon: number;
   weightDecay: number;
+  /** Above 0. Gradients whose norm, of all together, is larger are scaled down to it; by default none are. */
+  maxGradientNorm?: number;
 }
 
 /** Where initial weights come from; everything not named there is drawn from (seed, stage). */
@@ -109,6 +111,7 @@ export interface NativeStepOptions {
 
 export interface NativeStepResult {
   loss: number;
+  /** Of all gradients together, before any are scaled down. */
   gradientNorm: number;
   skipped: boolean;
   samples: number;

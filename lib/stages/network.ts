@@ -15,11 +15,11 @@ export function trainerOptions(
   start: NativeStart,
   teacher: boolean,
 ): NativeTrainerOptions {
-  const { beta1, beta2, epsilon, weightDecay } = training.behaviour.optimizer;
+  const { beta1, beta2, epsilon, weightDecay, maxGradientNorm } = training.behaviour.optimizer;
   return {
     size: nativeModelSize(training.model, tokenizerVocabulary),
     behaviour: nativeBehaviour(training.behaviour, training.recompute),
-    optimizer: { beta1, beta2, epsilon, weightDecay },
+    optimizer: { beta1, beta2, epsilon, weightDecay, maxGradientNorm },
     device: training.device,
     precision: training.precision,
     accumulate: training.accumulate,

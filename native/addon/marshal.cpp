@@ -91,6 +91,18 @@ Behaviour read_behaviour(const Reader& behaviour) {
   return result;
 }
 
+OptimizerOptions read_optimizer(const Reader& optimizer) {
+  OptimizerOptions result;
+  result.beta1 = optimizer.number("beta1", 0, 1);
+  result.beta2 = optimizer.number("beta2", 0, 1);
+  result.epsilon = optimizer.number("epsilon", 0, 1);
+  result.weight_decay = optimizer.number("weightDecay", 0, 1);
+  if (!optimizer.has("maxGradientNorm")) return result;
+  result.max_gradient_norm = optimizer.number("maxGradientNorm");
+  if (result.max_gradient_norm <= 0) optimizer.refuse("maxGradientNorm", "a number above 0");
+  return result;
+}
+
 Start read_start(const Reader& start, bool teacher) {
   const size_t kind = teacher ? start.choice("kind", {"random", "file", "formula", "start"})
                               : start.choice("kind", {"random", "file", "formula"});
@@ -204,11 +216,7 @@ TrainerOptions read_trainer_options(const Napi::Value& value) {
   TrainerOptions result;
   result.size = read_size(options.child("size"));
   result.behaviour = read_behaviour(options.child("behaviour"));
-  const Reader optimizer = options.child("optimizer");
-  result.optimizer.beta1 = optimizer.number("beta1", 0, 1);
-  result.optimizer.beta2 = optimizer.number("beta2", 0, 1);
-  result.optimizer.epsilon = optimizer.number("epsilon", 0, 1);
-  result.optimizer.weight_decay = optimizer.number("weightDecay", 0, 1);
+  result.optimizer = read_optimizer(options.child("optimizer"));
   result.device = options.text("device");
   result.graphs = !options.has("graphs") || options.flag("graphs");
   result.bf16 = options.choice("precision", {"fp32", "bf16"}) == 1;

@@ -6,6 +6,7 @@
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -24,7 +25,7 @@ constexpr double learning_rate = 1e-3;
 struct State {
   at::Tensor value, gradient, average, square, steps, shadow;
 
-  explicit State(int64_t count, at::Device device, uint64_t seed)
+  State(int64_t count, at::Device device, uint64_t seed, double gradient_scale = 0.1)
       : value(at::empty({count}, at::TensorOptions(device).dtype(at::kFloat))),
         gradient(at::empty_like(value)),
         average(at::zeros_like(value)),
@@ -32,16 +33,22 @@ struct State {
         steps(at::zeros({}, value.options())),
         shadow(at::zeros({count}, value.options().dtype(at::kBFloat16))) {
     fill_by_formula(value, "value", seed, 0, 1);
-    fill_by_formula(gradient, "gradient", seed, 0, 0.1);
+    fill_by_formula(gradient, "gradient", seed, 0, gradient_scale);
   }
   AdamwTensor slot(bool decays) const {
     return {value, gradient, average, square, steps, shadow, decays};
   }
 };
 
-void reference_step(State& s, const AdamwOptions& options, bool decays) {
+// What torch.nn.utils.clip_grad_norm_ multiplies gradients by.
+double clip_factor(double norm, double max_norm) {
+  return max_norm == 0 ? 1 : std::min(1.0, max_norm / (norm + 1e-6));
+}
+
+void reference_step(State& s, const AdamwOptions& options, double norm, bool decays) {
   s.steps.add_(1);
-  at::_fused_adamw_({s.value}, {s.gradient}, {s.average}, {s.square}, {}, {s.steps}, learning_rate,
+  const at::Tensor gradient = s.gradient * clip_factor(norm, options.max_norm);
+  at::_fused_adamw_({s.value}, {gradient}, {s.average}, {s.square}, {}, {s.steps}, learning_rate,
                     options.beta1, options.beta2, decays ? options.weight_decay : 0,
                     options.epsilon, false, false, std::nullopt, std::nullopt);
   s.shadow.copy_(s.value);
@@ -57,28 +64,31 @@ Results results_of(const State& s) {
 
 class Comparison {
  public:
-  Comparison(at::Device device, OperationReport& report) : device_(device), report_(report) {
+  Comparison(at::Device device, OperationReport& report, double gradient_scale = 0.1)
+      : device_(device), report_(report) {
     for (const int64_t count : {1, 3, 768, 16384, 100003, 589824}) {
       const auto seed = static_cast<uint64_t>(count);
-      expected_.emplace_back(count, at::kCPU, seed);
-      found_.emplace_back(count, device, seed);
+      expected_.emplace_back(count, at::kCPU, seed, gradient_scale);
+      found_.emplace_back(count, device, seed, gradient_scale);
     }
   }
 
-  void step(const std::string& name, double loss) {
-    std::vector<AdamwTensor> tensors;
-    double squares = 0;
+  // With `share`, gradients are scaled down to that share of their norm.
+  void step(const std::string& name, double loss, double share = 0) {
     const bool skips = !std::isfinite(loss);
+    const double norm = gradient_norm();
+    AdamwOptions options;
+    options.max_norm = share * norm;
+    std::vector<AdamwTensor> tensors;
     for (size_t i = 0; i < found_.size(); ++i) {
       tensors.push_back(found_[i].slot(i % 2 == 0));
-      squares += expected_[i].gradient.to(at::kDouble).square().sum().item<double>();
-      if (!skips) reference_step(expected_[i], options_, i % 2 == 0);
+      if (!skips) reference_step(expected_[i], options, norm, i % 2 == 0);
     }
     const auto scalar = at::TensorOptions(device_).dtype(at::kFloat);
     const at::Tensor outcome = cuda_library().operations().adamw(
-        tensors, at::full({}, learning_rate, scalar), at::full({}, loss, scalar), options_);
+        tensors, at::full({}, learning_rate, scalar), at::full({}, loss, scalar), options);
     at::Tensor expected_outcome = at::empty({2}, at::kDouble);
-    expected_outcome[0].fill_(std::sqrt(squares));
+    expected_outcome[0].fill_(norm);
     expected_outcome[1].fill_(skips ? 1 : 0);
     compare_results("adamw " + name, {{"outcome", outcome}}, {{"outcome", expected_outcome}},
                     report_);
@@ -90,9 +100,15 @@ class Comparison {
   }
 
  private:
+  double gradient_norm() const {
+    double squares = 0;
+    for (const State& state : expected_)
+      squares += state.gradient.to(at::kDouble).square().sum().item<double>();
+    return std::sqrt(squares);
+  }
+
   at::Device device_;
   OperationReport& report_;
-  AdamwOptions options_;
   std::vector<State> expected_, found_;
 };
 
@@ -122,6 +138,10 @@ void compare_optimizer(at::Device device, OperationReport& report) {
   comparison.step("second", 1);
   comparison.step("without a finite loss", std::numeric_limits<double>::quiet_NaN());
   comparison.step("third", 1);
+  comparison.step("clipped", 1, 0.25);
+  comparison.step("within its limit", 1, 2);
+  // Norms of about 1e-6, where what is added to them counts.
+  Comparison(device, report, 2e-9).step("clipped near zero", 1, 0.5);
   time_step(device, report);
 }
 

@@ -20,6 +20,8 @@ namespace {
 // Idle parameters see zeros in pieces of this many values, so that no gradient of their size is
 // made.
 constexpr int64_t idle_piece = 1 << 20;
+// As in torch.nn.utils.clip_grad_norm_.
+constexpr double clip_epsilon = 1e-6;
 
 bool decays(const Parameter& parameter) {
   const std::string& name = parameter.name;
@@ -111,11 +113,21 @@ at::Tensor Optimizer::step_on_host(const at::Tensor& learning_rate, const at::Te
   }
   const bool skipped = !std::isfinite(squares) || !std::isfinite(loss.item<double>());
   if (!skipped) {
+    clip(slots, std::sqrt(squares));
     for (const Slot* slot : slots) slot->steps.add_(1);
     apply(plain, 0, learning_rate);
     apply(decaying, options_.weight_decay, learning_rate);
   }
   return at::tensor({std::sqrt(squares), skipped ? 1.0 : 0.0});
+}
+
+void Optimizer::clip(const std::vector<const Slot*>& slots, double norm) const {
+  const double factor = options_.max_gradient_norm / (norm + clip_epsilon);
+  if (options_.max_gradient_norm == 0 || factor >= 1) return;
+  for (const Slot* slot : slots) {
+    const at::Tensor& gradient = slot->parameter.tensor.grad();
+    if (gradient.defined()) gradient.mul_(factor);
+  }
 }
 
 at::Tensor Optimizer::step_on_device(const at::Tensor& learning_rate, const at::Tensor& loss,
@@ -127,7 +139,7 @@ at::Tensor Optimizer::step_on_device(const at::Tensor& learning_rate, const at::
                        shadow_of(value), slot->decays});
   }
   const AdamwOptions options{options_.beta1, options_.beta2, options_.epsilon,
-                             options_.weight_decay, 0};
+                             options_.weight_decay, options_.max_gradient_norm};
   return cuda_library().operations().adamw(tensors, learning_rate, loss, options);
 }
 

@@ -26,8 +26,9 @@ class Optimizer {
   /// One step on the parameters' gradients, without waiting for the device. Where `loss` or the
   /// norm of all gradients together is not finite, nothing changes. `learning_rate` [] is float64
   /// on the CPU, float32 on the parameters' device elsewhere. Parameters without a gradient rest,
-  /// or move by their momentum and decay. Returns float64 [2] on that device: the norm, and 1 where
-  /// nothing was changed. Away from the CPU the shadows of parameters change with them.
+  /// or move by their momentum and decay. Gradients longer than the options allow are scaled down,
+  /// in place on the CPU. Returns float64 [2] on that device: the norm before, and 1 where nothing
+  /// was changed. Away from the CPU the shadows of parameters change with them.
   at::Tensor step(const at::Tensor& learning_rate, const at::Tensor& loss,
                   const ShadowOf& shadow_of);
 
@@ -51,6 +52,8 @@ class Optimizer {
   void ensure_moments(Slot& slot) const;
   // Slots that a step moves, with moments.
   std::vector<const Slot*> moved();
+  // Scales gradients of this norm down to the largest that is allowed.
+  void clip(const std::vector<const Slot*>& slots, double norm) const;
   at::Tensor step_on_host(const at::Tensor& learning_rate, const at::Tensor& loss);
   at::Tensor step_on_device(const at::Tensor& learning_rate, const at::Tensor& loss,
                             const ShadowOf& shadow_of);

@@ -26,6 +26,8 @@ struct OptimizerOptions {
   double beta2 = 0.95;
   double epsilon = 1e-8;
   double weight_decay = 0.05;
+  /// Gradients whose norm, of all together, is larger are scaled down to it; 0: none are.
+  double max_gradient_norm = 0;
 };
 
 /// Where initial weights come from; everything not named there is drawn from (seed, stage).
@@ -85,6 +87,7 @@ struct StepKey {
 
 struct StepResult {
   double loss = 0;
+  /// Of all gradients together, before any are scaled down.
   double gradient_norm = 0;
   /// The loss or its gradient was not finite, and nothing was changed.
   bool skipped = false;

@@ -14,6 +14,7 @@ constexpr int settle_threads = 1024;
 constexpr int64_t chunk = 16384;
 constexpr int quads_in_flight = 2;
 constexpr int table_size = 128;
+constexpr double clip_epsilon = 1e-6;  // of torch.nn.utils.clip_grad_norm_
 
 struct Table {
   AdamwSlot slots[table_size];
@@ -107,7 +108,7 @@ __device__ inline Coefficients coefficients_of(const AdamwSlot& slot, const Adam
   const double rate = *step.learning_rate;
   const double count = *slot.steps;
   const double norm = step.outcome[0];
-  const bool clips = step.max_norm > 0 && norm > step.max_norm;
+  const double clip = step.max_norm > 0 ? step.max_norm / (norm + clip_epsilon) : 1;
   Coefficients c;
   c.keep = static_cast<float>(1 - (slot.decays ? rate * step.weight_decay : 0));
   c.average = static_cast<float>(1 - step.beta1);
@@ -116,7 +117,7 @@ __device__ inline Coefficients coefficients_of(const AdamwSlot& slot, const Adam
   c.rate = static_cast<float>(rate / (1 - pow(step.beta1, count)));
   c.root_of_correction = static_cast<float>(sqrt(1 - pow(step.beta2, count)));
   c.epsilon = static_cast<float>(step.epsilon);
-  c.clip = clips ? static_cast<float>(step.max_norm / norm) : 1;
+  c.clip = static_cast<float>(clip < 1 ? clip : 1);
   return c;
 }
 

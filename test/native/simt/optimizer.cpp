@@ -25,7 +25,8 @@ struct Tensor {
   vector<double> expected, expected_average, expected_square;
   double expected_steps;
 
-  Tensor(const Kind& k, uint64_t seed)
+  // Gradients and moments are of the size of `scale`.
+  Tensor(const Kind& k, uint64_t seed, double scale)
       : kind(k),
         value(k.count, k.shift),
         average(k.count),
@@ -36,8 +37,8 @@ struct Tensor {
         shadow(k.count),
         expected_steps(static_cast<double>(seed % 5)) {
     fill(value, seed);
-    fill(average, seed + 1, -0.1, 0.1);
-    fill(square, seed + 2, 0, 0.1);
+    fill(average, seed + 1, -0.1 * scale, 0.1 * scale);
+    fill(square, seed + 2, 0, 0.1 * scale * scale);
     steps[0] = static_cast<float>(expected_steps);
     for (size_t i = 0; i < k.count; ++i) {
       expected.push_back(value[i]);
@@ -46,9 +47,9 @@ struct Tensor {
     }
   }
 
-  void draw(uint64_t seed) {
-    fill(gradient, seed, -0.3, 0.5);
-    fill(half, seed, -0.3, 0.5);
+  void draw(uint64_t seed, double scale) {
+    fill(gradient, seed, -0.3 * scale, 0.5 * scale);
+    fill(half, seed, -0.3 * scale, 0.5 * scale);
   }
   double gradient_at(size_t i) const {
     if (kind.idle) return 0;
@@ -89,7 +90,7 @@ void definition(Tensor& t, double rate, double factor) {
 
 class Run {
  public:
-  Run() {
+  explicit Run(double scale) : scale_(scale) {
     // One chunk and less, chunks and a rest, tails of no multiple of four, more tensors than a
     // launch takes.
     const Kind kinds[] = {
@@ -98,10 +99,10 @@ class Run {
         {5000, 1, false, false, false, true}, {0, 0, false, false, true, true},
         {32771, 3, false, true, true, false}};
     for (const Kind& kind : kinds)
-      tensors_.push_back(std::make_unique<Tensor>(kind, tensors_.size()));
+      tensors_.push_back(std::make_unique<Tensor>(kind, tensors_.size(), scale));
     for (size_t i = 0; i < 130; ++i) {
       const Kind small{3 + i % 7, 0, false, i % 2 == 0, true, i % 3 == 0};
-      tensors_.push_back(std::make_unique<Tensor>(small, i));
+      tensors_.push_back(std::make_unique<Tensor>(small, i, scale));
     }
   }
 
@@ -109,7 +110,7 @@ class Run {
   void step(const std::string& name, float loss, double max_norm) {
     vector<cuda::AdamwSlot> slots;
     for (size_t i = 0; i < tensors_.size(); ++i) {
-      tensors_[i]->draw(++seed_);
+      tensors_[i]->draw(++seed_, scale_);
       slots.push_back(tensors_[i]->slot());
     }
     Buffer<float> rate(1), losses(1);
@@ -123,7 +124,7 @@ class Run {
     const double norm = expected_norm();
     const bool skips = !std::isfinite(loss);
     if (!skips) {
-      const double factor = max_norm > 0 && norm > max_norm ? max_norm / norm : 1;
+      const double factor = max_norm > 0 ? std::min(1.0, max_norm / (norm + 1e-6)) : 1;
       for (auto& tensor : tensors_) definition(*tensor, rate[0], factor);
     }
     compare(name + " outcome", outcome, {norm, skips ? 1.0 : 0.0}, precision<double>);
@@ -154,16 +155,21 @@ class Run {
   }
 
   vector<std::unique_ptr<Tensor>> tensors_;
+  double scale_;
   uint64_t seed_ = 1000;
 };
 
 }  // namespace
 
 int main() {
-  Run run;
+  Run run(1);
   run.step("first", 1, 0);
   run.step("clipped", 1, 0.5);
   run.step("skipped", std::nanf(""), 0);
   run.step("infinite", INFINITY, 0);
   run.step("unclipped", 1, 1e9);
+  // Norms of about 1e-6, where what is added to them counts.
+  Run tiny(1e-8);
+  tiny.step("tiny", 1, 0);
+  tiny.step("tiny clipped", 1, 5e-7);
 }
