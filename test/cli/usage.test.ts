@@ -22,6 +22,10 @@ t.test("wrong use is one line with the nearest known name, exit 2", async (t) =>
     [["pretrain", "--out", "o"], /^E_CONFIG: --store: is missing/],
     [["pack", "--out", "s"], /^E_CONFIG: sources: name what to pack with --reports, .*--source\. /],
     [["pretrain", "--out", "o", "--store", "s", "--set", "epochs=0"], /^E_CONFIG: epochs: /],
+    [
+      ["pretrain", "--out", "o", "--store", "s", "--set", "optimizer.maxGradientNorm=-1"],
+      /^E_CONFIG: optimizer\.maxGradientNorm: expected a number above 0, received -1/,
+    ],
     [["pretrain", "--out", "o", "--store", "s", "--stages", ""], /^E_CONFIG: --stages: /],
     [
       ["pretrain", "--out", "o", "--store", "s", "--model", "tinny"],

@@ -51,6 +51,14 @@ t.test("what was expected and what was received, in words", async (t) => {
     [{ store: "" }, 'store: expected at least 1 character, received ""'],
     [{ store: null }, "store: expected a text, received null"],
     [{ stages: [] }, "stages: expected at least 1 entry, received []"],
+    [
+      { optimizer: { maxGradientNorm: 0 } },
+      "optimizer.maxGradientNorm: expected a number above 0, received 0",
+    ],
+    [
+      { optimizer: { maxGradientNorm: "none" } },
+      "optimizer.maxGradientNorm: expected a number, received none",
+    ],
     [{ images: { cropScale: [1] } }, "images.cropScale: expected at least 2 entries, received [1]"],
     [{ replay: "x".repeat(99) }, `replay: expected true or false, received ${"x".repeat(60)}...`],
     [

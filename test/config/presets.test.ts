@@ -41,6 +41,11 @@ t.test("the two differ in exactly the options with a quirk", async (t) => {
   ]);
 });
 
+t.test("neither has a limit of gradients", async (t) => {
+  for (const name of presetNames)
+    t.equal(presets[name]().optimizer.maxGradientNorm, undefined, name);
+});
+
 t.test("native behaviour names every switch", async (t) => {
   t.same(nativeBehaviour(presets.published()), {
     attentionText: "causal",

@@ -66,6 +66,7 @@ t.test("resolving a resolved configuration gives it back", async (t) => {
     minimal,
     { ...minimal, model: "tiny", preset: "published", seed: 3, maxSteps: 5, stages: ["ct"] },
     { ...minimal, masking: { ratio: 0.5 }, checkpoint: { steps: 2 }, resume: true },
+    { ...minimal, optimizer: { maxGradientNorm: 0.5 } },
   ]) {
     const once = resolvePretrain(input);
     const again = resolvePretrain(once.json);
@@ -107,6 +108,7 @@ t.test("differences leave out what does not change the result", async (t) => {
     [{ buffer: { share: 0.1 } }, "buffer.share: 0.05 -> 0.1"],
     [{ masking: { ratio: 0.5 } }, "masking.ratio: 0.75 -> 0.5"],
     [{ stages: ["ct"] }, 'stages: unset -> ["ct"]'],
+    [{ optimizer: { maxGradientNorm: 1 } }, "optimizer.maxGradientNorm: unset -> 1"],
   ] as const) {
     const after = resolvePretrain({ ...minimal, ...change } as PretrainInput).json;
     t.ok(differences(before, after, false).includes(expected), expected);

@@ -10,6 +10,8 @@ t.test("operations are those of the CPU", { ...(skip && { skip }) }, async (t) =
   const wrong = comparisons.filter(({ error, bound }) => !(error <= bound));
   t.same(wrong, [], `${comparisons.length} comparisons`);
   const compared = new Set(comparisons.map(({ name }) => name.replace(/^.*: /, "")));
+  const optimizer = comparisons.filter(({ name }) => /^adamw clipped/.test(name));
+  t.ok(optimizer.length > 50, "the optimiser is compared where it clips too");
   for (const result of [
     "out",
     "dq",

@@ -59,6 +59,35 @@ for (const [name, behaviour] of Object.entries(behaviours)) {
   });
 }
 
+/** Losses, norms of gradients and of weights under a limit of gradients. */
+async function limited(device: string, graphs: boolean, maxGradientNorm?: number) {
+  // An epsilon of the gradients' size, as AdamW barely sees their scale otherwise.
+  const optimizer = { beta1: 0.9, beta2: 0.95, epsilon: 1e-2, weightDecay: 0.05, maxGradientNorm };
+  await using trainer = await trainerOn(device, { teacher, graphs, optimizer });
+  const results = await run(trainer, 30, graphs);
+  const weights = Object.values(await trainer.parameterNorms());
+  return { losses: losses(results), norms: norms(results), weights };
+}
+
+t.test("gradients are scaled down as on the CPU", gpu, async (t) => {
+  const graphs = await limited("cuda", true, 0.02);
+  const single = await limited("cuda", false, 0.02);
+  const cpu = await limited("cpu", false, 0.02);
+  const free = await limited("cuda", true);
+  const beyond = await limited("cuda", true, 1e4);
+  for (const [what, near] of Object.entries({ losses: 1e-3, norms: 1e-2, weights: 1e-3 })) {
+    const off = (a: typeof cpu, b: typeof cpu) => {
+      const part = what as keyof typeof cpu;
+      return deviation(a[part], b[part]);
+    };
+    t.ok(off(cpu, graphs) < near, `${what}, CPU: ${off(cpu, graphs)}`);
+    t.ok(off(single, graphs) < near, `${what}, without graphs: ${off(single, graphs)}`);
+    t.ok(off(free, beyond) < near, `${what}, never reached: ${off(free, beyond)}`);
+    t.ok(off(free, graphs) > 0.1, `${what} change: ${off(free, graphs)}`);
+  }
+  t.ok(graphs.norms.some((norm) => norm > 0.1) && graphs.norms.some((norm) => norm < 0.02));
+});
+
 t.test("batches in parts are the whole ones", gpu, async (t) => {
   await using parts = await trainerOn("cuda", { teacher, accumulate: 2 });
   await using single = await trainerOn("cuda", { teacher, accumulate: 2, graphs: false });

@@ -70,6 +70,23 @@ t.test("the published preset in parts; its texts see the padding of others", asy
   t.ok(furthest(parts, whole) < 2e-4, `causal: ${furthest(parts, whole)}`);
 });
 
+t.test("the limit of gradients is that of the whole batch's", async (t) => {
+  const { optimizer } = microOptions();
+  // An epsilon of the gradients' size, as AdamW barely sees their scale otherwise.
+  const weak = { ...optimizer, epsilon: 1e-2 };
+  const limited = { optimizer: { ...weak, maxGradientNorm: 0.01 } };
+  for (const [name, batch] of Object.entries(batches)) {
+    const [free, whole] = [
+      await steps(batch, 1, { optimizer: weak }),
+      await steps(batch, 1, limited),
+    ];
+    const parts = await steps(batch, 3, limited);
+    t.ok((whole[1] as number) > 0.01, `${name}: ${whole[1]}`);
+    t.ok(furthest(parts, whole) < 2e-4, `${name} in parts: ${furthest(parts, whole)}`);
+    t.ok(furthest(free, whole) > 1e-3, `${name} without a limit: ${furthest(free, whole)}`);
+  }
+});
+
 t.test("a part without a labelled word is left out, a batch without one is skipped", async (t) => {
   const text = textBatch(SAMPLES);
   const length = text.ids.length / SAMPLES;

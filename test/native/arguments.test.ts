@@ -135,6 +135,9 @@ t.test("options of a trainer are checked", async (t) => {
     { behaviour: { ...base.behaviour, maskRatio: 1 } },
     { behaviour: { ...base.behaviour, dropPath: 1 } },
     { optimizer: { ...base.optimizer, beta1: 2 } },
+    ...[0, -1, Number.NaN, Number.POSITIVE_INFINITY, "1" as Wrong, null as Wrong].map(
+      (maxGradientNorm) => ({ optimizer: { ...base.optimizer, maxGradientNorm } }),
+    ),
     { precision: "fp16" as Wrong },
     { device: 0 as Wrong },
     { device: "tpu" },
@@ -148,6 +151,10 @@ t.test("options of a trainer are checked", async (t) => {
   for (const change of wrong) {
     await t.rejects(Trainer.create({ ...base, ...change }), refused, JSON.stringify(change));
   }
+  await t.rejects(
+    Trainer.create({ ...base, optimizer: { ...base.optimizer, maxGradientNorm: 0 } }),
+    { message: /Expected a number above 0 for options\.optimizer\.maxGradientNorm, received 0/ },
+  );
 });
 
 t.test("functions without a trainer check their arguments", async (t) => {
