@@ -1,8 +1,8 @@
 /**
  * The two presets: `published` as the reference implementation ran, `corrected` (default) without its quirks.
  *
- * Invariant: a preset holds every behaviour option that it sets, so two resolved configurations can be compared field by
- * field.
+ * Invariant: a preset holds every behaviour option but those that may be absent, so two resolved configurations can be
+ * compared field by field.
  */
 import type { NativeBehaviour } from "../native/types.js";
 import { type Behaviour, behaviourSchema } from "./behaviour.js";
