@@ -16,7 +16,7 @@ const all = files.flatMap((name) => kernelsIn(readFileSync(join(REPORTS, name), 
 for (const { kernel, target, registers, shared, spilled } of all) {
   if (target !== SHOWN) continue;
   part.row(`kernels for sm_${SHOWN}`, {
-    ...{ kernel: plainName(kernel), registers },
+    ...{ kernel: `\`${plainName(kernel)}\``, registers },
     ...{ "static shared memory, bytes": shared, "spilled, bytes": spilled },
   });
 }
