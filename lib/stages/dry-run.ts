@@ -18,7 +18,6 @@ import { configureThreads, type StepOptions, type Trainer } from "../trainer.js"
 import { diskBytes, memoryBytes, parameterCount } from "./estimate.js";
 import { type Given, openGiven } from "./given.js";
 import { itemOrder } from "./item-order.js";
-import type { Item } from "./items.js";
 import { createTrainer } from "./network.js";
 import {
   type PlannedStage,
@@ -27,8 +26,9 @@ import {
   withRecordedStages,
 } from "./pretrain.js";
 import { checkRunFolder } from "./run-folder.js";
-import { sampleCount, takeSamples } from "./samples.js";
+import { takeSamples } from "./samples.js";
 import { replayBatchCount, replayBatches } from "./stage-data.js";
+import { estimateStep } from "./time-step.js";
 
 export interface PlannedCost {
   stage: number;
@@ -53,8 +53,8 @@ export interface DryRun {
   diskAvailable: number;
 }
 
-/** Samples of a timed step; time grows with the batch in proportion. */
-const TIMED_SAMPLES = 4;
+/** Batches of a modality that are timed in turn; texts of one may be longer than those of another. */
+const TIMED_BATCHES = 3;
 
 async function freeDisk(path: string): Promise<number> {
   for (let folder = resolve(path); ; folder = dirname(folder)) {
@@ -69,25 +69,30 @@ async function freeDisk(path: string): Promise<number> {
 
 type Objective = StepOptions["objective"];
 
-/** Seconds of a step on a whole batch. */
-async function secondsPerStep(
+/** Seconds of a step on a whole batch like the given ones. */
+function secondsPerStep(
   trainer: Trainer,
-  batch: Batch,
+  batches: readonly Batch[],
   training: Training,
   objective: Objective,
 ): Promise<number> {
-  const timed = takeSamples(batch, TIMED_SAMPLES);
-  const options = { learningRate: 0, objective };
-  await trainer.trainStep(timed, { stage: 1, step: 0 }, options);
-  const start = performance.now();
-  await trainer.trainStep(timed, { stage: 1, step: 1 }, options);
-  const seconds = (performance.now() - start) / 1000;
-  return (seconds * training.batchSize) / sampleCount(timed);
+  const onDevice = training.device !== "cpu";
+  let step = 0;
+  const time = async (samples: number) => {
+    const batch = takeSamples(batches[step % batches.length] as Batch, samples);
+    const start = performance.now();
+    await trainer.trainStep(batch, { stage: 1, step: step++ }, { learningRate: 0, objective });
+    return (performance.now() - start) / 1000;
+  };
+  // A GPU is as fast on few samples as on many, and its second step of a kind records the later ones.
+  return estimateStep(training.batchSize, time, { whole: onDevice, warmUp: onDevice ? 2 : 1 });
 }
 
-async function firstBatch({ data }: PlannedStage): Promise<Batch> {
-  const first = await data.items.items(0, 1)[Symbol.asyncIterator]().next();
-  return (first.value as Item).batch;
+async function firstBatches({ data }: PlannedStage): Promise<Batch[]> {
+  const batches: Batch[] = [];
+  const count = Math.min(TIMED_BATCHES, data.items.steps);
+  for await (const { batch } of data.items.items(0, count)) batches.push(batch);
+  return batches;
 }
 
 /** Samples that a stage's buffer will hold. */
@@ -131,8 +136,11 @@ async function givenReplay(
   const out = new Map<string, Replayed>();
   if (!training.replay) return out;
   for (const parts of replayed) {
-    const batch = await replayBatches(parts, 1, training).source.batch(0);
-    const seconds = await secondsPerStep(trainer, batch, training, "replay");
+    const { source } = replayBatches(parts, 1, training);
+    const batches = await Promise.all(
+      Array.from({ length: TIMED_BATCHES }, (_, at) => source.batch(at)),
+    );
+    const seconds = await secondsPerStep(trainer, batches, training, "replay");
     out.set(parts.modality, { samples: parts.dataset.length, seconds });
   }
   return out;
@@ -153,8 +161,8 @@ async function costs(
     const others = [...replayed].flatMap(([name, each]) => (name === modality ? [] : each));
     const samples = others.map((each) => each.samples);
     const replays = replaySteps(planned, samples, training);
-    const batch = await firstBatch(planned);
-    const each = await secondsPerStep(trainer, batch, training, "plain");
+    const batches = await firstBatches(planned);
+    const each = await secondsPerStep(trainer, batches, training, "plain");
     const onTop = replays.reduce(
       (sum, count, at) => sum + count * (others[at] as Replayed).seconds,
       0,
@@ -166,7 +174,7 @@ async function costs(
       ...{ secondsPerStep: each, seconds: each * data.items.steps + onTop },
     });
     if (!training.replay) continue;
-    const seconds = await secondsPerStep(trainer, batch, training, "replay");
+    const seconds = await secondsPerStep(trainer, batches, training, "replay");
     replayed.set(modality, { samples: bufferSamples(planned, training), seconds });
   }
   return out;
