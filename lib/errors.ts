@@ -223,7 +223,7 @@ export const registry = {
   },
   E_RUN_LOCKED: {
     message: "The folder {path} is in use by process {pid}",
-    remedy: "Wait for it to end.",
+    remedy: "Wait for it to end, or stop it as Ctrl-C does: kill -INT {pid}",
     exit: 1,
   },
   E_RUN_CHANGED: {

@@ -3,7 +3,7 @@
  *
  * Invariant: a system error while writing leaves as E_DISK_FULL or E_WRITE with the path concerned.
  */
-import { access, open, readdir, rename, rm } from "node:fs/promises";
+import { access, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { MedcossError } from "./errors.js";
 
@@ -62,6 +62,17 @@ export async function replaceFile(
     }
     await flushFolder(dirname(path));
   });
+}
+
+/**
+ * Makes the folder of an output file, before long work begins; throws E_WRITE where it cannot be made, or where `path`
+ * itself is a folder.
+ */
+export async function prepareOutput(path: string | undefined): Promise<void> {
+  if (path === undefined) return;
+  await writing(path, () => mkdir(dirname(path), { recursive: true }));
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory()) throw new MedcossError("E_WRITE", { path, problem: "it is a folder" });
 }
 
 /** What `replaceFile` leaves of a process that was killed in it. */

@@ -7,6 +7,7 @@
 import { lstat, open, rename, rm, stat } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { MedcossError } from "../errors.js";
+import { prepareOutput } from "../files.js";
 import { encodeHeader, readHeader, readTensors } from "../safetensors.js";
 import { contentOf, contentProblems } from "./content.js";
 import { openPth, type TensorFile } from "./pth.js";
@@ -170,8 +171,8 @@ function refuseOthers({ path, tensors }: TensorFile): void {
 /**
  * Converts a checkpoint; the ending of `output` decides the direction (`.safetensors`, or PyTorch's `.pth`, `.pt`).
  *
- * Throws E_NO_CHECKPOINT, E_CHECKPOINT_CORRUPT, also for a file without a tensor of a network, E_OUTPUT_EXISTS, and
- * E_ARGUMENT for another ending and for the input as output.
+ * Throws E_NO_CHECKPOINT, E_CHECKPOINT_CORRUPT, also for a file without a tensor of a network, E_OUTPUT_EXISTS, E_WRITE,
+ * and E_ARGUMENT for another ending and for the input as output.
  */
 export async function convert(
   input: string,
@@ -183,6 +184,7 @@ export async function convert(
   try {
     await refuseOutput(source.path, output, force);
     refuseOthers(source);
+    await prepareOutput(output);
     const write = extname(output) === ".safetensors" ? writeSafetensors : writePth;
     await whole(output, (temporary) => write(temporary, source));
     const sizes = [...source.tensors.values()].map((shape) => shape.reduce((a, b) => a * b, 1));

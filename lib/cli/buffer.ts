@@ -4,7 +4,7 @@ import type { BufferConfig } from "../config/features.js";
 import type { PlainObject } from "../config/parse.js";
 import { buildBuffer } from "../features/buffer.js";
 import { type ExportConfig, exportBuffer } from "../features/export.js";
-import { prepareOutput } from "../features/output.js";
+import { prepareOutput } from "../files.js";
 import { type Buffer, readBuffer, writeBuffer } from "../replay/buffer-file.js";
 import { describeBuffer } from "../replay/describe.js";
 import { capBuffer, mergeBuffers } from "../replay/merge.js";

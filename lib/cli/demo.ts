@@ -23,7 +23,7 @@ function nextSteps(): string[] {
   return [
     "Next, with data of your own:",
     "  npx medcoss pack --out STORE --reports reports.csv --xray XRAYS --ct SCANS --mri SCANS --pathology SLIDES",
-    "  npx medcoss pretrain --store STORE --out RUN --model small --batch-size 16",
+    "  npx medcoss pretrain --store STORE --out RUN --model small --batch-size 16 --max-steps 100",
     "  npx medcoss inspect RUN",
   ];
 }

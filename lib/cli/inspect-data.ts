@@ -10,6 +10,7 @@ import {
 } from "../data/describe.js";
 import type { DescribedSeries } from "../data/describe-series.js";
 import { MedcossError } from "../errors.js";
+import { prepareOutput } from "../files.js";
 import { formatBytes, printTable } from "./common.js";
 
 export type Described = InputDescription | StoreDescription;
@@ -31,6 +32,7 @@ export async function describeInput(
 
 /** Writes the contact sheet of what was described. */
 export async function writeSheet(path: string, found: Described, file: string): Promise<void> {
+  await prepareOutput(file);
   const { writeFileSheet, writeStoreSheet } = await import("../data/sheet.js");
   await (found.kind === "store" ? writeStoreSheet : writeFileSheet)(path, file);
   process.stderr.write(`Contact sheet: ${file}\n`);

@@ -1,11 +1,11 @@
 /** The replay buffer of a modality from a checkpoint and a store. */
 import { type BufferConfig, bufferSchema } from "../config/features.js";
 import { parseConfig } from "../config/parse.js";
+import { prepareOutput } from "../files.js";
 import { type Buffer, writeBuffer } from "../replay/buffer-file.js";
 import { selectBuffer } from "../replay/build-buffer.js";
 import type { ReplayHooks } from "../replay/features.js";
 import { openNetwork } from "./network.js";
-import { prepareOutput } from "./output.js";
 
 /**
  * Chooses the samples of a modality that later stages replay, and writes them to `out` where it is given. A stage's

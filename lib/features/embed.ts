@@ -4,11 +4,10 @@ import { type EmbedConfig, embedSchema } from "../config/features.js";
 import { parseConfig } from "../config/parse.js";
 import type { Part } from "../data/store.js";
 import { MedcossError } from "../errors.js";
-import { replaceFile } from "../files.js";
+import { prepareOutput, replaceFile } from "../files.js";
 import { extractFeatures, finiteSamples, type ReplayHooks } from "../replay/features.js";
 import { openNetwork } from "./network.js";
 import { npyHeader } from "./npy.js";
-import { prepareOutput } from "./output.js";
 import { readSources } from "./sources.js";
 
 export interface Embeddings {

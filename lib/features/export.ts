@@ -9,11 +9,10 @@ import { extname, join } from "node:path";
 import type { InputKind } from "../batch.js";
 import { openStore } from "../data/store.js";
 import { MedcossError } from "../errors.js";
-import { replaceFile } from "../files.js";
+import { prepareOutput, replaceFile } from "../files.js";
 import { type Buffer, readBuffer } from "../replay/buffer-file.js";
 import { pathsBelow, sourceNames } from "./export-paths.js";
 import { selectedRows } from "./export-rows.js";
-import { prepareOutput } from "./output.js";
 import { type RecordSource, readSources } from "./sources.js";
 
 export interface ExportConfig {

@@ -128,8 +128,16 @@ export function dots(
     .join("");
 }
 
+/** From the mark of an entry of the legend to its text. */
+const SWATCH = 20;
+
 /** An entry of the legend. */
 export function swatch(text: string, colour: string, left: number, top: number): string {
   const mark = `<rect x="${left}" y="${top + 2}" width="14" height="4" fill="${colour}"/>`;
-  return mark + textPath(text, left + 20, top, 1, ink.text);
+  return mark + textPath(text, left + SWATCH, top, 1, ink.text);
+}
+
+/** Pixels that an entry takes. */
+export function swatchWidth(text: string): number {
+  return SWATCH + textWidth(text, 1);
 }

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { readRows } from "../metrics/rows.js";
 import type { MetricRow } from "../stages/types.js";
-import { axes, curve, dots, ink, panelTitle, rightAxis, swatch } from "./chart.js";
+import { axes, curve, dots, ink, panelTitle, rightAxis, swatch, swatchWidth } from "./chart.js";
 
 interface Point {
   step: number;
@@ -24,6 +24,8 @@ interface Panel {
 
 const PANEL = { width: 300, height: 210 } as const;
 const LEGEND_HEIGHT = 22;
+const LEGEND_LEFT = 52;
+const LEGEND_GAP = 16;
 const COLUMNS = 3;
 
 const emptyPanel = (): Omit<Panel, "title"> => ({ training: [], replay: [], validation: [] });
@@ -80,23 +82,25 @@ function drawPanel(panel: Panel, left: number, top: number): string {
 }
 
 const names = {
-  training: "training loss",
+  training: "training loss, smoothed (pale: raw)",
   validation: "validation loss",
   replay: "replay: distance to the teacher (right axis)",
 } as const;
 
-/** In rows of as many entries as there is room for. */
-function legend(shown: readonly Panel[], columns: number, top: number): string {
+/** The legend's entries, in rows of as many as there is room for, and the height of these. */
+function legend(shown: readonly Panel[], width: number, top: number) {
   const kinds = (["training", "validation", "replay"] as const).filter((kind) =>
     shown.some((panel) => panel[kind].length > 0),
   );
-  const each = columns === 1 ? 1 : kinds.length;
-  return kinds
-    .map((kind, i) => {
-      const at = top + LEGEND_HEIGHT * Math.floor(i / each);
-      return swatch(names[kind], ink[kind], 52 + 130 * (i % each), at);
-    })
-    .join("");
+  let [left, line] = [LEGEND_LEFT, 0];
+  const entries = kinds.map((kind) => {
+    const needed = swatchWidth(names[kind]);
+    if (left > LEGEND_LEFT && left + needed > width) [left, line] = [LEGEND_LEFT, line + 1];
+    const entry = swatch(names[kind], ink[kind], left, top + LEGEND_HEIGHT * line);
+    left += needed + LEGEND_GAP;
+    return entry;
+  });
+  return { svg: entries.join(""), height: LEGEND_HEIGHT * (line + 1) };
 }
 
 /** The chart as SVG. */
@@ -105,7 +109,8 @@ export function lossCurves(rows: readonly MetricRow[]): string {
   const columns = Math.max(1, Math.min(COLUMNS, shown.length));
   const lines = Math.max(1, Math.ceil(shown.length / columns));
   const width = columns * PANEL.width;
-  const height = lines * PANEL.height + LEGEND_HEIGHT * (columns === 1 ? 3 : 1);
+  const entries = legend(shown, width, lines * PANEL.height + 4);
+  const height = lines * PANEL.height + entries.height;
   const drawn = shown.map((panel, i) =>
     drawPanel(panel, (i % columns) * PANEL.width, Math.floor(i / columns) * PANEL.height),
   );
@@ -113,7 +118,7 @@ export function lossCurves(rows: readonly MetricRow[]): string {
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">`,
     `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
     ...drawn,
-    legend(shown, columns, lines * PANEL.height + 4),
+    entries.svg,
     "</svg>",
   ].join("\n");
 }

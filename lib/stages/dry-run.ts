@@ -15,6 +15,7 @@ import { MedcossError } from "../errors.js";
 import { formatBytes } from "../format.js";
 import { bufferSize } from "../replay/selection.js";
 import { configureThreads, type StepOptions, type Trainer } from "../trainer.js";
+import { checkDevice } from "./environment.js";
 import { diskBytes, memoryBytes, parameterCount } from "./estimate.js";
 import { type Given, openGiven } from "./given.js";
 import { itemOrder } from "./item-order.js";
@@ -189,6 +190,7 @@ export async function dryRun(input: PretrainConfig): Promise<DryRun> {
   const { training, own } = config;
   await checkRunFolder(own.out, config.json, config.resume);
   await using store = await openStore(own.store);
+  await checkDevice(training);
   const stages = await planStages(config, store);
   await using given = await openGiven(training, store, own.out);
   const size = nativeModelSize(training.model, given.network.vocabulary);

@@ -144,11 +144,11 @@ async function* run(
 ): AsyncGenerator<MetricRow, RunResult> {
   const { training, json } = config;
   const { out } = config.own;
+  await checkDevice(training);
   const stages = await planStages(config, store);
   await refuseOtherStore(out, store, stages);
   await using given = await openGiven(training, store, out);
   const configuration: PlainObject = { ...json, stages: stages.map((stage) => stage.modality) };
-  await checkDevice(training);
   await using _lock = await openRunFolder(out, configuration, prepareProcess(training));
   const start = await startOf(training.startFrom, given.start);
   const earlier = await readEarlier(stages);

@@ -69,6 +69,12 @@ t.test("equal tensors give equal files", async (t) => {
   t.ok(readFileSync(join(folder, "again.pth")).equals(readFileSync(join(folder, "back.pth"))));
 });
 
+t.test("the folder of the output is made", async (t) => {
+  const output = join(t.testdir(), "new", "folder", "x.pth");
+  await convert(join(fixtures, "zip.pth"), output, { rename });
+  t.equal(Object.keys(await contents(output)).length, 13);
+});
+
 t.test("wrong use leaves nothing behind", async (t) => {
   const before = readdirSync(folder);
   const missing = join(folder, "none.safetensors");
@@ -79,9 +85,8 @@ t.test("wrong use leaves nothing behind", async (t) => {
   await t.rejects(convert(join(fixtures, "zip.pth"), join(folder, "x.zip")), {
     code: "E_ARGUMENT",
   });
-  await t.rejects(convert(join(fixtures, "zip.pth"), join(folder, "none/x.pth"), { rename }), {
-    code: "ENOENT",
-  });
+  const inFile = join(fixtures, "make.py", "x.pth");
+  await t.rejects(convert(join(fixtures, "zip.pth"), inFile, { rename }), { code: "E_WRITE" });
   const foreign = { code: "E_CHECKPOINT_CORRUPT", message: /none of its tensors is one of this/ };
   await t.rejects(convert(join(fixtures, "zip.pth"), join(folder, "x.safetensors")), foreign);
   t.strictSame(readdirSync(folder), before);

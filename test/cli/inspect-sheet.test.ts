@@ -65,8 +65,16 @@ t.test("files: slices, tiles, texts, pictures", async (t) => {
     await writeFileSheet(at(name), at("sheet.png"));
     t.same(await grid(at("sheet.png")), expected, name);
   }
-  const missing = await runCommandLine(["inspect", at("p.png"), "--sheet", at("no/folder.png")]);
-  t.match(missing, { code: 1, stderr: /^E_WRITE: / });
+  const made = await runCommandLine([
+    "inspect",
+    at("p.png"),
+    "--sheet",
+    at("new/folder/sheet.png"),
+  ]);
+  t.match(made, { code: 0, stderr: /^Contact sheet: / });
+  t.same(await grid(at("new/folder/sheet.png")), [1, 1]);
+  const inFile = await runCommandLine(["inspect", at("p.png"), "--sheet", at("p.png/sheet.png")]);
+  t.match(inFile, { code: 1, stderr: /^E_WRITE: / });
 });
 
 t.test("cells keep the picture's proportions; records are spread evenly", async (t) => {

@@ -74,7 +74,10 @@ t.test("a folder in use is refused", async (t) => {
   const running = startCommand([...common, "--out", out]);
   await logged(out, 20);
   const second = await runCommandLine([...common, "--out", out, "--resume"]);
-  t.match(second, { code: 1, stderr: new RegExp(`^E_RUN_LOCKED: .*${running.child.pid}`) });
+  t.match(second, {
+    code: 1,
+    stderr: new RegExp(`^E_RUN_LOCKED: .*: kill -INT ${running.child.pid}\n$`),
+  });
   running.child.kill("SIGKILL");
   await running.done;
 });

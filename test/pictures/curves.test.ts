@@ -32,6 +32,35 @@ t.test("a panel per stage, as SVG and as PNG of twice the size", async (t) => {
   t.notMatch(text, /<text/, "labels need no font");
 });
 
+t.test("entries of the legend stay inside the picture, in as many rows as they need", (t) => {
+  const marks = (shown: readonly MetricRow[]) => {
+    const text = lossCurves(shown);
+    const [, height] = /height="(\d+)"/.exec(text) ?? [];
+    const found = text.matchAll(/<rect x="(\d+)" y="(\d+)" width="14"/g);
+    return { height: Number(height), places: [...found].map(([, x, y]) => [Number(x), Number(y)]) };
+  };
+  const [first, second] = [216, 238];
+  const two = marks(rows);
+  t.equal(two.height, 210 + 2 * 22);
+  t.match(two.places, [
+    [52, first],
+    [Number, first],
+    [52, second],
+  ]);
+  const one = marks(rows.filter(({ stage }) => stage === 1));
+  t.same(
+    [one.height, one.places],
+    [
+      210 + 2 * 22,
+      [
+        [52, first],
+        [52, second],
+      ],
+    ],
+  );
+  t.end();
+});
+
 t.test("a run without rows and a stage without a finite loss give a chart all the same", (t) => {
   t.match(lossCurves([]), /^<svg[\s\S]*<\/svg>$/);
   t.notMatch(lossCurves([row(1, "plain", 1, null)]), /NaN|Infinity/);

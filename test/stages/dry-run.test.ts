@@ -53,6 +53,7 @@ t.test("what a run refuses, a dry run refuses", async (t) => {
     [{ bufferStore: join(folder, "none") }, "E_NO_STORE"],
     [{ startFrom: join(folder, "none") }, "E_NO_CHECKPOINT"],
     [{ out: first }, "E_RUN_EXISTS"],
+    [{ device: "cuda:99", batchSize: 1000 }, "E_NO_CUDA"],
   ] as const) {
     await t.rejects(dryRun({ ...config, ...changes } as PretrainInput), { code });
     await t.rejects(pretrain({ ...config, ...changes } as PretrainInput), { code });
