@@ -11,9 +11,11 @@ export function refusalsIn(report) {
   /** @type {Refusals} */
   const found = { leftOut: new Set(), refused: [] };
   const section = report.split("\nNot timed, or not to the end:\n")[1] ?? "";
-  for (const [, name = "", contender = "", reason = ""] of section.matchAll(
-    /^- ([^,\n]+), (.+?): (.*)$/gm,
-  )) {
+  for (const item of section.split(/^- /m).slice(1)) {
+    const [, name = "", contender = "", text = ""] = /^([^,]+), (.+?): (.*)$/s.exec(item) ?? [];
+    // Of what a process printed when it broke, the end says why.
+    const lines = text.trim().split("\n");
+    const reason = lines.length > 1 ? `${lines[0]} ... ${lines.at(-1)}` : text.trim();
     if (reason.startsWith("not measured:")) found.leftOut.add(name);
     else found.refused.push({ case: name, contender, reason });
   }
