@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import t from "tap";
+import t, { type Test } from "tap";
 import { convert } from "../../lib/checkpoints/convert.js";
 import { checkEncoder, encoderShapes, isEncoderTensor } from "../../lib/checkpoints/encoder.js";
 import { readEncoderConfig } from "../../lib/checkpoints/encoder-config.js";
@@ -160,47 +160,88 @@ t.test("the command exports, and says what its options are for", async (t) => {
   t.match(await runCommandLine(["convert", run, "x.pth", "--model", "base"]), { code: 2 });
 });
 
-/** The first Python snippet of the page that reads an exported encoder. */
-function documentedSnippet(): string {
+/** The Python snippet of the page that has a certain line. */
+function documentedSnippet(line: string): string {
   const page = readFileSync(join(packageRoot, "docs", "checkpoints.md"), "utf8");
   const snippets = [...page.matchAll(/^ *```python\n([\s\S]*?)^ *```/gm)].map(
     ([, code = ""]) => code,
   );
-  const found = snippets.find((code) => code.includes("def feature"));
-  if (!found) throw new Error("docs/checkpoints.md has no snippet that defines feature");
+  const found = snippets.find((code) => code.includes(line));
+  if (!found) throw new Error(`docs/checkpoints.md has no snippet with ${line}`);
   return found;
 }
 
 const python = findTorch();
 const skip = python ? false : "no Python with torch here (MEDCOSS_TEST_PYTHON names one)";
-t.test("the documented Python computes the same features", { skip }, async (t) => {
-  const size = { ...microModel, encoderLayers: 3, imageSize: 64, vocabulary: 32 };
-  const at = join(folder, "snippet");
+const snippetSize = { ...microModel, encoderLayers: 3, imageSize: 64, vocabulary: 32 };
+
+/** An encoder in the folder `at`/ENCODER and images in `at`/pixels.bin; resolves to its features of these. */
+async function exported(at: string): Promise<Float32Array> {
   mkdirSync(at);
-  await using trainer = await Trainer.create({ size, threads: 1, seed: 5 });
+  await using trainer = await Trainer.create({ size: snippetSize, threads: 1, seed: 5 });
   const batch = imageBatch(3);
   for (let step = 0; step < 3; step++) {
     const options = { learningRate: 0.05, objective: "plain" as const };
     await trainer.trainStep(batch, { stage: 1, step }, options);
   }
   await trainer.save(at);
-  await exportEncoder({ from: at, out: join(at, "ENCODER"), model: size });
-  const expected = await trainer.features(batch);
+  await exportEncoder({ from: at, out: join(at, "ENCODER"), model: snippetSize });
   writeFileSync(join(at, "pixels.bin"), batch.pixels);
-  const script = `${documentedSnippet()}
+  return trainer.features(batch);
+}
+
+const images = `
 pixels = torch.frombuffer(bytearray(open("pixels.bin", "rb").read()), dtype=torch.uint8)
 images = pixels.reshape(3, 64, 64, 3).permute(0, 3, 1, 2) / 255
-print(json.dumps(feature(images).tolist()))`;
+`;
+
+/** What a script prints, as JSON. */
+function runPython(t: Test, script: string, at: string) {
   const outcome = spawnSync(python as string, ["-c", script], {
     cwd: at,
     env: { ...process.env, PYTHONPATH: withSafetensors(python as string, at) },
     encoding: "utf8",
   });
   t.equal(outcome.status, 0, outcome.stderr);
-  const found = JSON.parse(outcome.stdout).flat() as number[];
+  return JSON.parse(outcome.stdout);
+}
+
+t.test("the documented Python computes the same features", { skip }, async (t) => {
+  const at = join(folder, "snippet");
+  const expected = await exported(at);
+  const script = `${documentedSnippet("def feature")}${images}
+print(json.dumps(feature(images).tolist()))`;
+  const found = runPython(t, script, at).flat() as number[];
   t.equal(found.length, expected.length);
   const worst = Math.max(...found.map((value, i) => Math.abs(value - (expected[i] as number))));
   const spread = Math.max(...expected) - Math.min(...expected);
   t.ok(worst < 1e-4, `largest difference ${worst}`);
   t.ok(spread > 0.1, "the features are not all the same");
+});
+
+t.test("the documented classifier learns, and its encoder with it", { skip }, async (t) => {
+  const at = join(folder, "classifier");
+  await exported(at);
+  const script = `${documentedSnippet("def feature")}${images}
+torch.manual_seed(0)
+given, losses = torch.tensor([0, 1, 0]), []
+before = [p.detach().clone() for p in encoder.parameters()]
+
+
+class Loader:
+    def __iter__(self):
+        with torch.no_grad():
+            losses.append(float(nn.functional.cross_entropy(head(feature(images)), given)))
+        yield images, given
+
+
+loader = Loader()
+${documentedSnippet("cross_entropy")}
+changed = sum(not torch.equal(a, b) for a, b in zip(before, encoder.parameters()))
+print(json.dumps({"losses": losses, "changed": changed, "of": len(before)}))`;
+  const { losses, changed, of } = runPython(t, script, at);
+  t.equal(losses.length, 20);
+  t.ok(losses[19] < losses[0], `${losses[0]} -> ${losses[19]}`);
+  t.ok(of > 0);
+  t.equal(changed, of, "every weight of the encoder");
 });

@@ -114,6 +114,18 @@ t.test("a split table names series by their folders; test series stay out", asyn
   const result = await pack({ out: store, sources: source, ...common, splitColumn: "side" });
   const modalities = [{ train: 1, validation: 1, skipped: { "test split": 1 } }];
   t.match(result, { modalities, warnings: ["ct: 1 file not named by side, for training"] });
+  const p2 = join(path, "p2");
+  const alone = [{ modality: "ct", recipe: "ct" as const, path: p2 }];
+  const above = pack({
+    out: join(folder, "above"),
+    sources: alone,
+    ...common,
+    splitColumn: "side",
+  });
+  await t.rejects(above, {
+    code: "E_NO_DATA",
+    message: `No usable data in ${p2}: 1 record for validation, none for training`,
+  });
 });
 
 t.test("radiographs: MONOCHROME1 is turned, what is no image is skipped", async (t) => {

@@ -93,7 +93,8 @@ async function summarise(run: Run, packed: Map<string, PackedInputs>): Promise<P
   }
   if (modalities.every(({ train }) => train === 0)) {
     const tallies = [...packed.values()].map(({ tally }) => tally);
-    throw nothingPacked(run.store, run.config.sources, tallies);
+    const aside = modalities.reduce((sum, { validation }) => sum + validation, 0);
+    throw nothingPacked(run.store, run.config.sources, tallies, aside);
   }
   const rejected = [...packed.values()].flatMap(({ tally }) => tally.rejected);
   if (run.config.strict && rejected.length > 0) {

@@ -13,11 +13,12 @@ import { CASE_KEY_FILE } from "./case-key.js";
 import { REJECTED_FILE, type Tally, whyRejected } from "./report.js";
 import { TOKENIZER } from "./store-tokenizer.js";
 
-/** E_NO_DATA with the inputs that were searched and what became of their files. */
+/** E_NO_DATA with the inputs that were searched, what became of their files, and the records that are for validation. */
 export function nothingPacked(
   store: string,
   sources: readonly PackSource[],
   tallies: readonly Tally[],
+  validation: number,
 ): MedcossError {
   const inputs = sources.map(({ path }) => path).join(", ");
   const rejected = tallies.flatMap((tally) => tally.rejected);
@@ -26,6 +27,8 @@ export function nothingPacked(
   if (rejected.length > 0) {
     reasons.push(`${whyRejected(rejected)}, see ${join(store, REJECTED_FILE)}`);
   }
+  if (validation > 0)
+    reasons.push(`${counted(validation, "record")} for validation, none for training`);
   const problem = reasons.join(", ") || "no files there";
   return new MedcossError("E_NO_DATA", { inputs, problem });
 }
